@@ -1,0 +1,3 @@
+//! attributor.
+
+fn main() {}

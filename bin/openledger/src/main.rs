@@ -1,0 +1,3 @@
+//! openledger.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The three stateful precompiles.
