@@ -1,0 +1,31 @@
+//! What can go wrong while scoring, and what to do about it.
+
+use std::path::PathBuf;
+
+/// An error of the attribution crate.
+#[derive(Debug, thiserror::Error)]
+pub enum AttributionError {
+    /// A file could not be read or written.
+    #[error("cannot access {path}: {source}; check space and permissions")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The gradient file is damaged or of another version: build it again.
+    #[error("gradient store: {0}; build it again from the rows")]
+    Store(String),
+    /// Arguments that do not fit together.
+    #[error("invalid request: {0}")]
+    Invalid(String),
+    /// The damped Gram matrix has no Cholesky factor.
+    #[error("the Gram matrix is not positive definite at row {0}; raise the damping")]
+    NotPositiveDefinite(usize),
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] openledger_model::ModelError),
+    /// libtorch refused an operation.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
