@@ -1,0 +1,101 @@
+//! What can go wrong with the database.
+
+use std::path::PathBuf;
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::B256;
+use revm::database_interface::DBErrorMarker;
+use thiserror::Error;
+
+/// Why a read or write failed.
+///
+/// After any error the database is as it was before the call.
+#[derive(Debug, Clone, Error)]
+pub enum StorageError {
+    /// RocksDB refused: disk full, I/O error, checksum mismatch.
+    #[error("database: {0}")]
+    RocksDb(#[from] rocksdb::Error),
+    /// Another process holds the folder.
+    #[error("{path} is in use by another process: stop it or choose another --datadir", path = path.display())]
+    Locked {
+        /// The database folder.
+        path: PathBuf,
+    },
+    /// The folder holds another chain.
+    #[error(
+        "{path} holds the chain with genesis {found}, not {expected}: choose another --datadir or \
+         the genesis.json it was made with", path = path.display()
+    )]
+    OtherChain {
+        /// The database folder.
+        path: PathBuf,
+        /// Genesis hash stored there.
+        found: B256,
+        /// Genesis hash of the chain specification.
+        expected: B256,
+    },
+    /// The folder was written by another version of this software.
+    #[error(
+        "{path} has schema version {found}, this node needs {expected}: sync again into an empty \
+         folder", path = path.display()
+    )]
+    OtherSchema {
+        /// The database folder.
+        path: PathBuf,
+        /// Version stored there.
+        found: u64,
+        /// Version this software writes.
+        expected: u64,
+    },
+    /// A stored value does not decode, or one that must be there is missing.
+    #[error("database is damaged: {what}: {reason}; restore a backup or sync again")]
+    Corrupt {
+        /// Which value.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no such block on the chain.
+    #[error("block {number} is not on the chain, whose head is {head}")]
+    NoSuchBlock {
+        /// The number asked for.
+        number: u64,
+        /// The latest number.
+        head: u64,
+    },
+    /// The parent is not the head, so nothing can be built on it here.
+    #[error("parent {parent} is not the head {} ({})", head.hash, head.number)]
+    NotOnHead {
+        /// The parent that was given.
+        parent: B256,
+        /// The current head.
+        head: BlockNumHash,
+    },
+    /// The block contradicts itself or its state update.
+    #[error("block {number} cannot be stored: {reason}")]
+    InvalidBlock {
+        /// The block's number.
+        number: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The heads would contradict each other: finalized ≤ safe ≤ latest, all on the chain.
+    #[error("cannot move the {head} head to {} ({}): {reason}", to.number, to.hash)]
+    InvalidHead {
+        /// Which head.
+        head: &'static str,
+        /// Where it was to move.
+        to: BlockNumHash,
+        /// Why it cannot.
+        reason: String,
+    },
+}
+
+impl DBErrorMarker for StorageError {}
+
+impl StorageError {
+    /// A damaged value.
+    pub(crate) fn corrupt(what: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Corrupt { what: what.into(), reason: reason.to_string() }
+    }
+}
