@@ -1,0 +1,41 @@
+//! From the bytes that a wallet sends to a transaction with its sender.
+
+use alloy_consensus::transaction::{Recovered, SignerRecoverable};
+use alloy_eips::Decodable2718;
+use op_alloy_consensus::OpTxEnvelope;
+
+use crate::{PoolConfig, PoolError};
+
+/// Decodes a raw transaction and recovers its sender. `limit` is its greatest size in bytes.
+///
+/// Costs some 30 µs for the signature: keep it off the async threads.
+pub fn decode_raw_transaction(raw: &[u8], limit: usize) -> Result<Recovered<OpTxEnvelope>, PoolError> {
+    if raw.len() > limit {
+        return Err(PoolError::Oversized { size: raw.len(), limit });
+    }
+    match raw.first() {
+        None => return Err(PoolError::Decode("no bytes".into())),
+        Some(3) => {
+            return Err(PoolError::TypeNotSupported("blob transactions (EIP-4844) belong on L1"));
+        }
+        Some(0x7e) => {
+            return Err(PoolError::TypeNotSupported("deposits come from L1 only"));
+        }
+        Some(1 | 2 | 4 | 0xc0..) => {}
+        Some(_) => return Err(PoolError::TypeNotSupported("this chain takes types 0, 1, 2 and 4")),
+    }
+    let mut rest = raw;
+    let transaction =
+        OpTxEnvelope::decode_2718(&mut rest).map_err(|error| PoolError::Decode(error.to_string()))?;
+    if !rest.is_empty() {
+        return Err(PoolError::Decode(format!("{} bytes after its end", rest.len())));
+    }
+    transaction.try_into_recovered().map_err(|_| PoolError::InvalidSignature)
+}
+
+impl PoolConfig {
+    /// [`decode_raw_transaction`] with this pool's limit.
+    pub fn decode(&self, raw: &[u8]) -> Result<Recovered<OpTxEnvelope>, PoolError> {
+        decode_raw_transaction(raw, self.max_transaction_bytes)
+    }
+}

@@ -1,0 +1,70 @@
+//! A transaction in the pool, with what is worked out once.
+
+use alloy_consensus::{Transaction, transaction::Recovered};
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, B256, U256};
+use op_alloy_consensus::OpTxEnvelope;
+use op_revm::transaction::estimate_tx_compressed_size;
+
+use crate::{PoolConfig, PoolHead};
+
+/// A validated transaction.
+#[derive(Debug, Clone)]
+pub struct PooledTransaction {
+    pub(crate) transaction: Recovered<OpTxEnvelope>,
+    pub(crate) hash: B256,
+    /// op-revm's estimate of the compressed size, in millionths of a byte.
+    pub(crate) estimated_size: u64,
+    pub(crate) slots: usize,
+    /// Number of additions before this one: among equals, the earlier goes first.
+    pub(crate) arrival: u64,
+    /// The head's number when it was added.
+    pub(crate) added_at: u64,
+}
+
+impl PooledTransaction {
+    pub(crate) fn new(transaction: Recovered<OpTxEnvelope>, arrival: u64, added_at: u64) -> Self {
+        let encoded = transaction.encoded_2718();
+        Self {
+            hash: transaction.tx_hash(),
+            estimated_size: estimate_tx_compressed_size(&encoded),
+            slots: encoded.len().div_ceil(PoolConfig::SLOT_BYTES).max(1),
+            transaction,
+            arrival,
+            added_at,
+        }
+    }
+
+    /// The transaction with its sender.
+    pub const fn transaction(&self) -> &Recovered<OpTxEnvelope> {
+        &self.transaction
+    }
+
+    /// Its hash.
+    pub const fn hash(&self) -> B256 {
+        self.hash
+    }
+
+    /// Its sender.
+    pub const fn sender(&self) -> Address {
+        self.transaction.signer()
+    }
+
+    /// What it may cost its sender at most, in wei; `None` above 2^256-1.
+    pub(crate) fn cost(&self, head: &PoolHead) -> Option<U256> {
+        let gas_limit = self.transaction.gas_limit();
+        U256::from(self.transaction.max_fee_per_gas())
+            .checked_mul(U256::from(gas_limit))?
+            .checked_add(self.transaction.value())?
+            .checked_add(head.additional_cost(self.estimated_size, gas_limit))
+    }
+
+    /// What the block builder earns per gas at `base_fee_wei`; negative where the cap is below it.
+    pub(crate) fn tip_at(&self, base_fee_wei: u64) -> i128 {
+        let cap = i128::try_from(self.transaction.max_fee_per_gas()).unwrap_or(i128::MAX);
+        let tip = i128::try_from(self.transaction.priority_fee_or_price()).unwrap_or(i128::MAX);
+        let above = cap.saturating_sub(i128::from(base_fee_wei));
+        // A legacy price is a cap; a tip never counts for more than what is left above the base fee.
+        above.min(tip)
+    }
+}
