@@ -1,1 +1,24 @@
-//! Part of OpenLedger.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod build;
+mod difference;
+mod env;
+mod error;
+mod execute;
+mod factory;
+mod header;
+mod pending;
+mod session;
+
+pub use build::{BuildInput, SkipReason, SkippedTransaction, build_block};
+pub use difference::{Difference, Differences};
+pub use env::{evm_env, next_evm_env};
+pub use error::ExecutionError;
+pub use execute::{ExecutedBlock, execute_block, recover_senders};
+pub use factory::{OpenEvm, OpenEvmFactory};
+pub use header::validate_header;
+pub use pending::{PendingBlock, StateRoots};
+
+/// An L2 block.
+pub type OpBlock = alloy_consensus::Block<op_alloy_consensus::OpTxEnvelope>;

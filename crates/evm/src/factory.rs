@@ -1,0 +1,49 @@
+//! EVMs that have OpenLedger's precompiles.
+
+use alloy_evm::{Database, EvmEnv, EvmFactory, precompiles::PrecompilesMap};
+use alloy_op_evm::{OpEvm, OpEvmContext, OpEvmFactory, OpTx, OpTxError};
+use op_revm::{OpHaltReason, OpSpecId};
+use revm::{Inspector, context::BlockEnv, context_interface::result::EVMError, inspector::NoOpInspector};
+
+/// An EVM made by [`OpenEvmFactory`].
+pub type OpenEvm<DB, I> = OpEvm<DB, I, PrecompilesMap, OpTx>;
+
+/// Makes OP EVMs that have Datanets, Attribution and Payouts at their addresses.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenEvmFactory;
+
+/// The one place where the precompiles enter an EVM.
+fn install<DB: Database, I>(evm: OpenEvm<DB, I>) -> OpenEvm<DB, I>
+where
+    I: Inspector<OpEvmContext<DB>>,
+{
+    evm
+}
+
+impl EvmFactory for OpenEvmFactory {
+    type Evm<DB: Database, I: Inspector<OpEvmContext<DB>>> = OpenEvm<DB, I>;
+    type Context<DB: Database> = OpEvmContext<DB>;
+    type Tx = OpTx;
+    type Error<DBError: core::error::Error + Send + Sync + 'static> = EVMError<DBError, OpTxError>;
+    type HaltReason = OpHaltReason;
+    type Spec = OpSpecId;
+    type BlockEnv = BlockEnv;
+    type Precompiles = PrecompilesMap;
+
+    fn create_evm<DB: Database>(
+        &self,
+        db: DB,
+        env: EvmEnv<OpSpecId, BlockEnv>,
+    ) -> Self::Evm<DB, NoOpInspector> {
+        install(OpEvmFactory::<OpTx>::default().create_evm(db, env))
+    }
+
+    fn create_evm_with_inspector<DB: Database, I: Inspector<Self::Context<DB>>>(
+        &self,
+        db: DB,
+        env: EvmEnv<OpSpecId, BlockEnv>,
+        inspector: I,
+    ) -> Self::Evm<DB, I> {
+        install(OpEvmFactory::<OpTx>::default().create_evm_with_inspector(db, env, inspector))
+    }
+}
