@@ -1,0 +1,39 @@
+//! What handles send to the engine's thread.
+
+use alloy_consensus::transaction::Recovered;
+use alloy_eips::BlockNumHash;
+use alloy_primitives::B256;
+use op_alloy_consensus::OpTxEnvelope;
+use op_alloy_rpc_types_engine::OpPayloadAttributes;
+use openledger_evm::OpBlock;
+use tokio::sync::oneshot;
+
+use crate::{BuiltBlock, EngineError};
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
+
+pub(crate) enum Command {
+    Build {
+        parent: B256,
+        attributes: Box<OpPayloadAttributes>,
+        pool: Vec<Recovered<OpTxEnvelope>>,
+        reply: Reply<BuiltBlock>,
+    },
+    Insert {
+        block: Box<OpBlock>,
+        announced: Option<B256>,
+        reply: Reply<BlockNumHash>,
+    },
+    ReorgTo {
+        ancestor: BlockNumHash,
+        reply: Reply<()>,
+    },
+    SetSafe {
+        block: BlockNumHash,
+        reply: Reply<()>,
+    },
+    SetFinalized {
+        block: BlockNumHash,
+        reply: Reply<()>,
+    },
+}

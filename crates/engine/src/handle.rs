@@ -1,0 +1,91 @@
+//! The engine as everyone else sees it.
+
+use alloy_consensus::transaction::Recovered;
+use alloy_eips::BlockNumHash;
+use alloy_primitives::B256;
+use op_alloy_consensus::OpTxEnvelope;
+use op_alloy_rpc_types_engine::OpPayloadAttributes;
+use openledger_evm::OpBlock;
+use openledger_storage::Database;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::{
+    BuiltBlock, ChainEvent, EngineError,
+    command::{Command, Reply},
+};
+
+/// Asks the engine's thread, one command after the other. Cheap to clone; the engine ends when the
+/// last handle is dropped.
+#[derive(Debug, Clone)]
+pub struct EngineHandle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) events: broadcast::WeakSender<ChainEvent>,
+    pub(crate) database: Database,
+}
+
+impl EngineHandle {
+    /// Builds a block on the head and stores nothing.
+    ///
+    /// `pool` is best first; what is beyond the configured maximum is not looked at.
+    pub async fn build(
+        &self,
+        parent: B256,
+        attributes: OpPayloadAttributes,
+        pool: Vec<Recovered<OpTxEnvelope>>,
+    ) -> Result<BuiltBlock, EngineError> {
+        let attributes = Box::new(attributes);
+        self.ask(|reply| Command::Build { parent, attributes, pool, reply }).await
+    }
+
+    /// Executes a block on the head, compares everything with its header, and stores it durably.
+    ///
+    /// A block that is on the chain already is fine and changes nothing.
+    pub async fn insert(&self, block: OpBlock) -> Result<BlockNumHash, EngineError> {
+        let block = Box::new(block);
+        self.ask(|reply| Command::Insert { block, announced: None, reply }).await
+    }
+
+    /// Like [`Self::insert`], for a block whose hash came with it and must match.
+    pub async fn insert_announced(&self, block: OpBlock, hash: B256) -> Result<BlockNumHash, EngineError> {
+        let block = Box::new(block);
+        self.ask(|reply| Command::Insert { block, announced: Some(hash), reply }).await
+    }
+
+    /// Takes back the blocks after `ancestor`, which must be on the chain and not below finalized.
+    /// The safe head goes back with it where it is later.
+    pub async fn reorg_to(&self, ancestor: BlockNumHash) -> Result<(), EngineError> {
+        self.ask(|reply| Command::ReorgTo { ancestor, reply }).await
+    }
+
+    /// Moves the safe head to a block of the chain.
+    pub async fn set_safe(&self, block: BlockNumHash) -> Result<(), EngineError> {
+        self.ask(|reply| Command::SetSafe { block, reply }).await
+    }
+
+    /// Moves the finalized head forward to a block of the chain that is safe.
+    pub async fn set_finalized(&self, block: BlockNumHash) -> Result<(), EngineError> {
+        self.ask(|reply| Command::SetFinalized { block, reply }).await
+    }
+
+    /// Changes of the chain from now on. A subscriber that falls too far behind gets
+    /// [`Lagged`](broadcast::error::RecvError::Lagged) and must read the database; when the engine
+    /// ends, the channel closes.
+    pub fn subscribe(&self) -> broadcast::Receiver<ChainEvent> {
+        match self.events.upgrade() {
+            Some(events) => events.subscribe(),
+            // The engine is gone: a channel without a sender says so at once.
+            None => broadcast::channel(1).1,
+        }
+    }
+
+    /// The chain on disk, to read.
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| EngineError::Stopped)?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+}
