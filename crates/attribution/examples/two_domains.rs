@@ -9,9 +9,7 @@ use std::{error::Error, ops::ControlFlow, path::PathBuf, time::Instant};
 use openledger_attribution::{
     ClusterConfig, ClusterRow, Clusters, GradientStore, Influence, InfluenceConfig, gradients, length,
 };
-use openledger_model::{
-    BaseModel, Device, LoraConfig, PrefixCache, Sequence, TrainConfig, mean_loss, train,
-};
+use openledger_model::{BaseModel, Device, LoraConfig, PrefixCache, Sequence, TrainConfig, mean_loss, train};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -74,11 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let start = Instant::now();
-    let rows: Vec<ClusterRow<'_>> = texts
-        .iter()
-        .enumerate()
-        .map(|(i, text)| ClusterRow { text, priority: (i as u64, 0) })
-        .collect();
+    let rows: Vec<ClusterRow<'_>> =
+        texts.iter().enumerate().map(|(i, text)| ClusterRow { text, priority: (i as u64, 0) }).collect();
     let clusters = Clusters::find(&rows, ClusterConfig::default(), &[])?;
     println!(
         "{} rows form {} clusters in {:.2} s",
@@ -125,8 +120,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         }
         let start = Instant::now();
-        let trained =
-            train(&model, &mut cache, rows, held_out, &config, |_| ControlFlow::Continue(()))?;
+        let trained = train(&model, &mut cache, rows, held_out, &config, |_| ControlFlow::Continue(()))?;
         println!(
             "train {name}: {} rows, held-out {:.3} → {:.3}, {:.1} s",
             rows.len(),
@@ -178,6 +172,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             tokenizer.decode(&answer.tokens)?,
             start.elapsed().as_secs_f64()
         );
+        if let Ok(dump) = std::env::var("DUMP") {
+            let bytes: Vec<u8> = taken.values().iter().flat_map(|v| v.to_le_bytes()).collect();
+            std::fs::write(format!("{dump}/answer-{:02}-{about}.bin", answers.len()), bytes)?;
+            std::fs::copy(&path, format!("{dump}/store.bin"))?;
+        }
         answers.push((about, products, length(taken.values())));
     }
 
@@ -193,8 +192,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let shares = crude_shares(&scores);
                 let medicine: f64 = shares[..n_medicine].iter().sum();
                 let civics: f64 = shares[n_medicine..].iter().sum();
-                let (own, other) =
-                    if *about == MEDICINE { (medicine, civics) } else { (civics, medicine) };
+                let (own, other) = if *about == MEDICINE { (medicine, civics) } else { (civics, medicine) };
                 right += usize::from(own > other);
                 worst = worst.min(own - other);
                 line += &format!(" {:.0}/{:.0}", own * 100.0, other * 100.0);

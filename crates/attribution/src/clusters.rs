@@ -62,7 +62,11 @@ impl Clusters {
         if rows.len() > MAX_ROWS {
             return invalid(format!("{} rows exceed {MAX_ROWS}", rows.len()));
         }
-        if !(1..=16).contains(&config.shingle_words) || config.threshold.is_nan() || config.threshold <= 0.0 || config.threshold > 1.0 {
+        if !(1..=16).contains(&config.shingle_words)
+            || config.threshold.is_nan()
+            || config.threshold <= 0.0
+            || config.threshold > 1.0
+        {
             return invalid("shingles take 1 to 16 words, the threshold lies in (0, 1]".into());
         }
         if let Some(pair) = also.iter().find(|(a, b)| *a.max(b) >= rows.len()) {
@@ -238,7 +242,8 @@ mod tests {
 
     #[test]
     fn edited_copy_joins_the_earliest_commitment_wherever_it_stands() {
-        let copy = "Note: typhoid fever with involvement of the heart - the lungs and the joints (a01.0) etc.";
+        let copy =
+            "Note: typhoid fever with involvement of the heart - the lungs and the joints (a01.0) etc.";
         let other = "The Congress shall have power to lay and collect taxes, duties and imposts";
         let clusters = find(&[(copy, 9), (other, 1), (FEVER, 3)]);
         assert_eq!(clusters.canonical(), [1, 2]);

@@ -76,10 +76,7 @@ pub fn gradients(
         let batch_losses = model.losses(batch, Some(adapter.lora_with(&copies)), cache)?;
         let total = batch_losses.f_sum(Kind::Float)?;
         let gradients = Tensor::f_run_backward(&[total], &copies, false, false)?;
-        let flat = gradients
-            .iter()
-            .map(|g| g.f_reshape([n, -1]))
-            .collect::<Result<Vec<Tensor>, _>>()?;
+        let flat = gradients.iter().map(|g| g.f_reshape([n, -1])).collect::<Result<Vec<Tensor>, _>>()?;
         let matrix = Tensor::f_cat(&flat, 1)?.f_to_device(Device::Cpu)?.f_contiguous()?;
         values.extend(Vec::<f32>::try_from(&matrix.f_reshape([-1])?)?);
         let batch_losses = batch_losses.f_detach()?.f_to_device(Device::Cpu)?;

@@ -118,8 +118,7 @@ impl Influence {
             (true, true) => 1.0 / answer_length,
             (true, false) => 0.0,
         };
-        let right: Vec<f64> =
-            products.iter().zip(&self.scales).map(|(p, s)| p * s * answer_scale).collect();
+        let right: Vec<f64> = products.iter().zip(&self.scales).map(|(p, s)| p * s * answer_scale).collect();
         self.factor.solve(&right)
     }
 }

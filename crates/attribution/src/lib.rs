@@ -6,6 +6,8 @@ mod clusters;
 mod error;
 mod gradients;
 mod influence;
+mod scores;
+mod shares;
 mod store;
 
 pub use cholesky::Cholesky;
@@ -13,4 +15,6 @@ pub use clusters::{ClusterConfig, ClusterRow, Clusters};
 pub use error::AttributionError;
 pub use gradients::{Gradients, gradients};
 pub use influence::{Gram, Influence, InfluenceConfig, MAX_ROWS, length};
+pub use scores::{SCORE_SCALE, Scores, score_leaf};
+pub use shares::{MAX_SHARES, Share, ShareConfig, Shares, attribute};
 pub use store::GradientStore;

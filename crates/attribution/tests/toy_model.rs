@@ -1,0 +1,148 @@
+//! Gradients, store and influence on a model small enough to check them by other means.
+#![allow(clippy::unwrap_used)]
+
+use openledger_attribution::{
+    AttributionError, GradientStore, Influence, InfluenceConfig, gradients, length,
+};
+use openledger_model::{
+    Adapter, BaseModel, Device, LoraConfig, ModelConfig, PrefixCache, Sequence, TrainConfig, train,
+};
+
+/// Two key heads for four query heads, and a frozen layer below two that carry the adapter.
+fn toy() -> (BaseModel, Adapter, PrefixCache) {
+    let config = ModelConfig {
+        n_layers: 3,
+        d_model: 32,
+        n_heads: 4,
+        n_kv_heads: 2,
+        d_ff: 48,
+        vocab_size: 50,
+        context_tokens: 64,
+        rope_theta: 1e4,
+        rms_epsilon: 1e-5,
+    };
+    let model = BaseModel::random(config, 3, Device::Cpu).unwrap();
+    let lora = LoraConfig { rank: 3, alpha: 6.0, n_layers: 2 };
+    // Trained a little, so that neither A nor B is zero.
+    let train_config =
+        TrainConfig { lora, epochs: 3, learning_rate: 0.02, batch_rows: 2, ..TrainConfig::default() };
+    let mut cache = PrefixCache::new(1, 1 << 20);
+    let going_on = |_: &openledger_model::Progress| std::ops::ControlFlow::Continue(());
+    let trained = train(&model, &mut cache, &rows(), &[], &train_config, going_on).unwrap();
+    (model, trained.adapter, cache)
+}
+
+fn rows() -> Vec<Sequence> {
+    let row = |seed: u32, length: u32| (0..length).map(|i| (seed * 7 + i * i * (seed + 1)) % 50).collect();
+    (0..9).map(|i| Sequence::new(row(i, 4 + i % 5), 1 + (i as usize) % 3).unwrap()).collect()
+}
+
+fn relative_difference(a: &[f32], b: &[f32]) -> f64 {
+    let difference: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    length(&difference) / length(b)
+}
+
+#[test]
+fn batched_gradients_equal_those_taken_one_by_one() {
+    let (model, adapter, mut cache) = toy();
+    let rows = rows();
+    let all: Vec<&Sequence> = rows.iter().collect();
+    let batched = gradients(&model, &adapter, &mut cache, &all).unwrap();
+    assert_eq!((batched.len(), batched.n_parameters()), (9, adapter.n_parameters()));
+    for (i, row) in rows.iter().enumerate() {
+        // Ordinary autograd in the shared adapter, without a cache or a batch.
+        let mut nothing_cached = PrefixCache::new(0, 0);
+        let leaves: Vec<tch::Tensor> =
+            adapter.tensors().iter().map(|t| t.detach().set_requires_grad(true)).collect();
+        let loss = model.losses(&[row], Some(adapter.lora_with(&leaves)), &mut nothing_cached).unwrap();
+        let taken = tch::Tensor::run_backward(&[loss.sum(tch::Kind::Float)], &leaves, false, false);
+        let flat = tch::Tensor::cat(&taken.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0);
+        let alone = Vec::<f32>::try_from(&flat).unwrap();
+        assert!(length(&alone) > 1e-3);
+        let difference = relative_difference(batched.row(i).unwrap(), &alone);
+        assert!(difference < 1e-5, "row {i}: {difference}");
+        assert!((batched.losses()[i] - loss.double_value(&[0])).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    let (model, adapter, mut cache) = toy();
+    let rows = rows();
+    for row in &rows[..4] {
+        let exact = gradients(&model, &adapter, &mut cache, &[row]).unwrap();
+        for (i, tensor) in adapter.tensors().iter().enumerate() {
+            // Along each tensor's own gradient, where the slope is steepest against rounding.
+            let start: usize = adapter.tensors()[..i].iter().map(tch::Tensor::numel).sum();
+            let part = &exact.row(0).unwrap()[start..start + tensor.numel()];
+            let norm = length(part);
+            let direction = tch::Tensor::from_slice(part).view_as(tensor) / norm;
+            let mut loss_at = |step: f64| {
+                let mut moved: Vec<tch::Tensor> =
+                    adapter.tensors().iter().map(tch::Tensor::shallow_clone).collect();
+                moved[i] = tensor + &direction * step;
+                let losses = model.losses(&[row], Some(adapter.lora_with(&moved)), &mut cache).unwrap();
+                losses.double_value(&[0])
+            };
+            let slope = (loss_at(0.01) - loss_at(-0.01)) / 0.02;
+            assert!((slope - norm).abs() < 0.02 * norm + 1e-4, "tensor {i}: {slope} against {norm}");
+        }
+    }
+}
+
+#[test]
+fn training_row_given_as_the_answer_scores_highest() {
+    let (model, adapter, mut cache) = toy();
+    let rows = rows();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.gradients");
+    let store = GradientStore::build(&path, &model, &adapter, &mut cache, &rows, |_| ()).unwrap();
+    let influence = Influence::new(&store.gram().unwrap(), InfluenceConfig::default()).unwrap();
+    for (i, row) in rows.iter().enumerate() {
+        let answer = gradients(&model, &adapter, &mut cache, &[row]).unwrap();
+        let products = store.products(answer.values()).unwrap();
+        let scores = influence.scores(&products, length(answer.values())).unwrap();
+        let best = (0..9).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+        assert_eq!(best, Some(i));
+        assert!(scores[i] > 0.0);
+    }
+}
+
+#[test]
+fn store_survives_a_restart_and_refuses_damage() {
+    let (model, adapter, mut cache) = toy();
+    let rows = rows();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.gradients");
+    let mut done = 0;
+    let built = GradientStore::build(&path, &model, &adapter, &mut cache, &rows, |n| done = n).unwrap();
+    let (row, gram) = (built.row(8).unwrap(), built.gram().unwrap());
+    assert_eq!(done, 9);
+    drop(built);
+
+    let store = GradientStore::open(&path).unwrap();
+    assert_eq!((store.len(), store.adapter_hash()), (9, adapter.hash().unwrap()));
+    assert_eq!(store.row(8).unwrap(), row);
+    assert!(store.row(9).is_err());
+    assert!((gram.lengths()[8] - length(&row)).abs() < 1e-9 * length(&row));
+    let products = store.products(&row).unwrap();
+    assert!((products[8] - length(&row).powi(2)).abs() < 1e-9 * products[8]);
+    assert!(store.products(&row[1..]).is_err());
+
+    let whole = std::fs::read(&path).unwrap();
+    for at in [0, 7, 9, 20, 30, 60, 88, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        match GradientStore::open(&path) {
+            Err(AttributionError::Store(_)) => {}
+            // The adapter hash is the caller's to compare.
+            Ok(store) if (24..56).contains(&at) => assert_ne!(store.adapter_hash(), adapter.hash().unwrap()),
+            other => panic!("byte {at}: {other:?}"),
+        }
+    }
+    for length in [0, 10, 88, whole.len() - 1] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert!(GradientStore::open(&path).is_err());
+    }
+}
