@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.26;
+
+/// @dev The cheatcodes that the tests use.
+interface Vm {
+    function load(address target, bytes32 slot) external view returns (bytes32);
+    function etch(address target, bytes calldata code) external;
+    function prank(address sender) external;
+    function warp(uint256 timestamp) external;
+    function addr(uint256 key) external pure returns (address);
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    /// Matches the selector; the arguments of the error may be anything.
+    function expectPartialRevert(bytes4 selector) external;
+}
+
+Vm constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
