@@ -1,143 +1,186 @@
-//! The chain on disk: open it, read it, append to it, unwind it.
+//! The chain on disk: opening it, and what its reads and writes share.
 
 use std::{path::Path, sync::Arc};
 
-use alloy_consensus::Header;
+use alloy_consensus::BlockBody;
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256};
-use op_alloy_consensus::OpReceiptEnvelope;
+use alloy_primitives::{B256, U256, keccak256};
+use arc_swap::ArcSwap;
+use op_alloy_consensus::OpTxEnvelope;
 use openledger_chainspec::ChainSpec;
+use openledger_trie::{KECCAK_EMPTY, TrieAccount, state_root, storage_root};
+use parking_lot::Mutex;
 use revm::database::BundleState;
+use rocksdb::{DB, WriteBatch};
+use tracing::info;
 
-use crate::{Block, Heads, NewBlock, StateUpdate, StateView, StorageError};
+use crate::{
+    Heads, StateUpdate, StateView, StorageError,
+    codec::{array, decode_heads, decode_number, encode_heads, encode_slot},
+    columns::{self, number_key, slot_key},
+    store::{self, Snapshot, column},
+};
 
 /// Result of a database call.
 pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 
-/// What [`Database::check`] went through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckReport {
-    /// The head, against whose header the state was checked.
-    pub head: BlockNumHash,
-    /// The state root, recomputed.
-    pub state_root: B256,
-    /// Accounts read.
-    pub accounts: u64,
-    /// Storage slots read.
-    pub slots: u64,
-}
+/// The version of the encodings in this crate's README.
+const SCHEMA_VERSION: u64 = 1;
+
+pub(crate) const HEADS_KEY: &[u8] = b"heads";
+const GENESIS_KEY: &[u8] = b"genesis";
+const SCHEMA_KEY: &[u8] = b"schema";
 
 /// A chain on disk. Cheap to clone; reads take no lock and are never torn by a write.
 #[derive(Debug, Clone)]
 pub struct Database {
-    spec: Arc<ChainSpec>,
+    inner: Arc<Inner>,
 }
 
-fn todo<T>() -> Result<T> {
-    Err(StorageError::corrupt("database", "not implemented"))
+#[derive(Debug)]
+struct Inner {
+    db: Arc<DB>,
+    spec: Arc<ChainSpec>,
+    /// What the database holds under [`HEADS_KEY`], set after each write.
+    heads: ArcSwap<Heads>,
+    /// Held while writing.
+    writer: Mutex<()>,
 }
 
 impl Database {
     /// Opens the chain in the folder `path`, writing genesis where it is empty.
-    pub fn open(_path: &Path, _spec: Arc<ChainSpec>) -> Result<Self> {
-        todo()
+    pub fn open(path: &Path, spec: Arc<ChainSpec>) -> Result<Self> {
+        let db = Arc::new(store::open(path)?);
+        let meta = column(&db, columns::META)?;
+        let heads = match db.get_cf(meta, GENESIS_KEY)? {
+            None => write_genesis(&db, &spec)?,
+            Some(genesis) => {
+                let schema = db.get_cf(meta, SCHEMA_KEY)?;
+                let found = decode_number("schema version", &schema.unwrap_or_default())?;
+                if found != SCHEMA_VERSION {
+                    let (path, expected) = (path.to_owned(), SCHEMA_VERSION);
+                    return Err(StorageError::OtherSchema { path, found, expected });
+                }
+                let found = B256::new(array("genesis hash", &genesis)?);
+                let expected = spec.genesis_hash();
+                if found != expected {
+                    return Err(StorageError::OtherChain { path: path.to_owned(), found, expected });
+                }
+                decode_heads(&db.get_cf(meta, HEADS_KEY)?.unwrap_or_default())?
+            }
+        };
+        info!(path = %path.display(), latest = heads.latest.number, "opened database");
+        let heads = ArcSwap::from_pointee(heads);
+        Ok(Self { inner: Arc::new(Inner { db, spec, heads, writer: Mutex::new(()) }) })
     }
 
     /// The chain's specification.
-    pub const fn spec(&self) -> &Arc<ChainSpec> {
-        &self.spec
+    pub fn spec(&self) -> &Arc<ChainSpec> {
+        &self.inner.spec
     }
 
     /// The heads. Safe and finalized start at genesis.
     pub fn heads(&self) -> Heads {
-        let genesis = BlockNumHash::new(0, self.spec.genesis_hash());
-        Heads { latest: genesis, safe: genesis, finalized: genesis }
-    }
-
-    /// The header of block `number`.
-    pub fn header_by_number(&self, _number: u64) -> Result<Option<Header>> {
-        todo()
-    }
-
-    /// The header with this hash.
-    pub fn header_by_hash(&self, _hash: B256) -> Result<Option<Header>> {
-        todo()
-    }
-
-    /// Block `number`.
-    pub fn block_by_number(&self, _number: u64) -> Result<Option<Block>> {
-        todo()
-    }
-
-    /// The block with this hash.
-    pub fn block_by_hash(&self, _hash: B256) -> Result<Option<Block>> {
-        todo()
-    }
-
-    /// The hash of block `number`.
-    pub fn hash_of(&self, _number: u64) -> Result<Option<B256>> {
-        todo()
-    }
-
-    /// The number of the block with this hash.
-    pub fn number_of(&self, _hash: B256) -> Result<Option<u64>> {
-        todo()
-    }
-
-    /// The sender of each transaction of block `number`, in order.
-    pub fn senders_of(&self, _number: u64) -> Result<Option<Vec<Address>>> {
-        todo()
-    }
-
-    /// The receipt of each transaction of block `number`, in order.
-    pub fn receipts_of(&self, _number: u64) -> Result<Option<Vec<OpReceiptEnvelope>>> {
-        todo()
-    }
-
-    /// Where a transaction is: block number and index in the block.
-    pub fn transaction_position(&self, _tx_hash: B256) -> Result<Option<(u64, u32)>> {
-        todo()
+        **self.inner.heads.load()
     }
 
     /// The state after the latest block.
     pub fn state(&self) -> Result<StateView> {
-        todo()
+        StateView::new(self.snapshot(), None)
     }
 
-    /// The state after block `number`.
-    pub fn state_at(&self, _number: u64) -> Result<StateView> {
-        todo()
+    /// The state after block `number`, or [`StorageError::NoSuchBlock`].
+    pub fn state_at(&self, number: u64) -> Result<StateView> {
+        StateView::new(self.snapshot(), Some(number))
     }
 
     /// Computes the state that `changes` leave on top of block `parent`, which must be the head.
     /// Writes nothing.
-    pub fn prepare(&self, _parent: B256, _changes: &BundleState) -> Result<StateUpdate> {
-        todo()
+    ///
+    /// Account and storage changes count as the bundle has them: an account without info is removed
+    /// with its storage, one that was destroyed loses its storage before the slots in the bundle are
+    /// set. Old values are read from the database, not from the bundle.
+    pub fn prepare(&self, parent: B256, changes: &BundleState) -> Result<StateUpdate> {
+        let state = self.state()?;
+        if state.block().hash != parent {
+            return Err(StorageError::NotOnHead { parent, head: state.block() });
+        }
+        StateUpdate::new(state, changes)
     }
 
-    /// Stores a block on top of the head, all or nothing, and durably: when this returns, it
-    /// survives power loss.
-    pub fn append(&self, _block: NewBlock) -> Result<()> {
-        todo()
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.inner.db))
     }
 
-    /// Takes back the blocks after `number` and returns them, oldest first.
-    pub fn unwind_to(&self, _number: u64) -> Result<Vec<Block>> {
-        todo()
+    pub(crate) fn db(&self) -> &DB {
+        &self.inner.db
     }
 
-    /// Moves the safe head.
-    pub fn set_safe(&self, _block: BlockNumHash) -> Result<()> {
-        todo()
+    /// Excludes other writers for as long as it is held.
+    pub(crate) fn writer(&self) -> parking_lot::MutexGuard<'_, ()> {
+        self.inner.writer.lock()
     }
 
-    /// Moves the finalized head.
-    pub fn set_finalized(&self, _block: BlockNumHash) -> Result<()> {
-        todo()
+    /// Writes `batch` and `heads`, all or nothing, and publishes the heads.
+    pub(crate) fn commit(&self, mut batch: WriteBatch, heads: Heads) -> Result<()> {
+        batch.put_cf(column(self.db(), columns::META)?, HEADS_KEY, encode_heads(&heads));
+        store::write_synced(self.db(), batch)?;
+        self.inner.heads.store(Arc::new(heads));
+        Ok(())
+    }
+}
+
+/// Writes the genesis block and state into an empty database.
+fn write_genesis(db: &DB, spec: &ChainSpec) -> Result<Heads> {
+    let mut batch = WriteBatch::default();
+    let mut accounts = Vec::with_capacity(spec.genesis().alloc.len());
+    for (address, account) in &spec.genesis().alloc {
+        let hashed_address = keccak256(address);
+        let slots: Vec<(B256, U256)> = account
+            .storage_slots()
+            .filter(|(_, value)| !value.is_zero())
+            .map(|(slot, value)| (keccak256(slot), value))
+            .collect();
+        for (hashed_slot, value) in &slots {
+            let key = slot_key(hashed_address, *hashed_slot);
+            batch.put_cf(column(db, columns::STORAGE)?, key, encode_slot(*value));
+        }
+        if let (Some(hash), Some(code)) = (account.code_hash(), &account.code) {
+            batch.put_cf(column(db, columns::CODES)?, hash, code);
+        }
+        let account = TrieAccount::new(
+            account.nonce.unwrap_or_default(),
+            account.balance,
+            storage_root(slots),
+            account.code_hash().unwrap_or(KECCAK_EMPTY),
+        );
+        batch.put_cf(column(db, columns::ACCOUNTS)?, hashed_address, alloy_rlp::encode(account));
+        accounts.push((hashed_address, account));
     }
 
-    /// Recomputes every root from the flat state and compares the result to the head's header.
-    pub fn check(&self) -> Result<CheckReport> {
-        todo()
+    let header = spec.genesis_header();
+    let (number, hash) = (header.number, spec.genesis_hash());
+    let root = state_root(accounts);
+    if root != header.state_root {
+        let reason = format!("its allocation has state root {root}, its header {}", header.state_root);
+        return Err(StorageError::InvalidBlock { number, reason });
     }
+    let withdrawals = header.withdrawals_root.map(|_| Default::default());
+    let body = BlockBody::<OpTxEnvelope> { withdrawals, ..Default::default() };
+    let key = number_key(number);
+    batch.put_cf(column(db, columns::HEADERS)?, key, alloy_rlp::encode(header));
+    batch.put_cf(column(db, columns::BODIES)?, key, alloy_rlp::encode(body));
+    batch.put_cf(column(db, columns::SENDERS)?, key, []);
+    batch.put_cf(column(db, columns::RECEIPTS)?, key, [alloy_rlp::EMPTY_LIST_CODE]);
+    batch.put_cf(column(db, columns::HASHES)?, key, hash);
+    batch.put_cf(column(db, columns::NUMBERS)?, hash, key);
+
+    let genesis = BlockNumHash::new(number, hash);
+    let heads = Heads { latest: genesis, safe: genesis, finalized: genesis };
+    let meta = column(db, columns::META)?;
+    batch.put_cf(meta, GENESIS_KEY, hash);
+    batch.put_cf(meta, SCHEMA_KEY, SCHEMA_VERSION.to_be_bytes());
+    batch.put_cf(meta, HEADS_KEY, encode_heads(&heads));
+    store::write_synced(db, batch)?;
+    Ok(heads)
 }

@@ -15,6 +15,14 @@ pub enum StorageError {
     /// RocksDB refused: disk full, I/O error, checksum mismatch.
     #[error("database: {0}")]
     RocksDb(#[from] rocksdb::Error),
+    /// The folder cannot be made.
+    #[error("cannot make the folder {path}: {reason}", path = path.display())]
+    Folder {
+        /// The database folder.
+        path: PathBuf,
+        /// Why the system refused.
+        reason: String,
+    },
     /// Another process holds the folder.
     #[error("{path} is in use by another process: stop it or choose another --datadir", path = path.display())]
     Locked {

@@ -1,6 +1,15 @@
 //! The state that a block leaves, computed and ready to be written.
 
-use alloy_primitives::{Address, B256};
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use openledger_trie::EMPTY_ROOT_HASH;
+use revm::database::BundleState;
+
+use crate::{
+    Result, StateView,
+    changes::{AccountChanges, account_changes, changed_state_root, new_codes},
+};
 
 /// What one block changes in the state, with the roots that follow.
 ///
@@ -8,14 +17,24 @@ use alloy_primitives::{Address, B256};
 /// [`Database::append`](crate::Database::append) on that parent.
 #[derive(Debug, Clone)]
 pub struct StateUpdate {
-    parent: B256,
+    parent: StateView,
     state_root: B256,
+    pub(crate) accounts: AccountChanges,
+    pub(crate) codes: BTreeMap<B256, Bytes>,
 }
 
 impl StateUpdate {
+    /// Computes what `changes` make of the state `parent`.
+    pub(crate) fn new(parent: StateView, changes: &BundleState) -> Result<Self> {
+        let accounts = account_changes(&parent, changes)?;
+        let state_root =
+            if accounts.is_empty() { parent.state_root() } else { changed_state_root(&parent, &accounts)? };
+        Ok(Self { parent, state_root, accounts, codes: new_codes(changes) })
+    }
+
     /// Hash of the block whose state this changes.
     pub const fn parent(&self) -> B256 {
-        self.parent
+        self.parent.block().hash
     }
 
     /// The state root after the changes.
@@ -24,7 +43,11 @@ impl StateUpdate {
     }
 
     /// The storage root of an account after the changes; the empty root where there is no account.
-    pub fn storage_root_of(&self, _address: Address) -> crate::Result<B256> {
-        Err(crate::StorageError::corrupt("storage root", "not implemented"))
+    pub fn storage_root_of(&self, address: Address) -> Result<B256> {
+        let account = match self.accounts.get(&keccak256(address)) {
+            Some(change) => change.new,
+            None => self.parent.account(address)?,
+        };
+        Ok(account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))
     }
 }
