@@ -1,1 +1,14 @@
-//! The three stateful precompiles.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+#[macro_use]
+mod frame;
+mod attribution;
+mod datanets;
+mod genesis;
+mod install;
+mod payouts;
+
+pub use frame::{Backend, Call, EvmBackend, Failure, Frame, Loaded, MemoryBackend, Meter, Result};
+pub use genesis::{CODE, Parameters, genesis_storage};
+pub use install::{Precompile, execute, install};

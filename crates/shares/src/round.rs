@@ -133,7 +133,7 @@ mod tests {
                 assert!(*part == floor || *part == floor + 1, "{part} is not next to {floor}");
             }
         }
-        for (a, b) in parts.iter().zip(weights).zip(parts.iter().zip(weights).skip(1)).map(|(a, b)| (a, b)) {
+        for (a, b) in parts.iter().zip(weights).zip(parts.iter().zip(weights).skip(1)) {
             assert!(a.1 <= b.1 || a.0 >= b.0 || sum >= 1 << 64, "a larger weight got less");
         }
     }

@@ -1,0 +1,12 @@
+//! The Attribution precompile: models, bonds, receipts.
+
+mod bonds;
+mod dispatch;
+mod layout;
+mod lineage;
+mod models;
+mod settle;
+
+pub(crate) use dispatch::run;
+pub(crate) use layout::genesis;
+pub(crate) use models::{check_serving, find_model, price_of, split_of};

@@ -1,0 +1,45 @@
+//! The state a precompile works on.
+
+use super::Result;
+use alloy_primitives::{Address, Log, U256};
+use revm::interpreter::SStoreResult;
+
+/// A loaded value, and whether this was the transaction's first access to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loaded<T> {
+    /// The value.
+    pub value: T,
+    /// First access in this transaction (EIP-2929).
+    pub is_cold: bool,
+}
+
+/// The state a precompile works on: the EVM's journal, or memory in tests.
+///
+/// Methods with `skip_cold` return `None` instead of doing a cold load that the caller cannot pay for.
+/// Nothing here charges gas: [`super::Frame`] does, before it calls.
+pub trait Backend {
+    /// Reads a storage slot.
+    fn sload(&mut self, account: Address, slot: U256, skip_cold: bool) -> Result<Option<Loaded<U256>>>;
+    /// Writes a storage slot.
+    fn sstore(
+        &mut self,
+        account: Address,
+        slot: U256,
+        value: U256,
+        skip_cold: bool,
+    ) -> Result<Option<Loaded<SStoreResult>>>;
+    /// Warms an account and says whether it is empty (EIP-161).
+    fn is_empty(&mut self, account: Address, skip_cold: bool) -> Result<Option<Loaded<bool>>>;
+    /// The balance of an account in wei.
+    fn balance(&mut self, account: Address) -> Result<U256>;
+    /// Moves wei; runs no code. False when `from` has too little.
+    fn transfer(&mut self, from: Address, to: Address, wei: U256) -> Result<bool>;
+    /// Emits a log.
+    fn log(&mut self, log: Log);
+    /// The number of the block.
+    fn block_number(&self) -> u64;
+    /// The timestamp of the block in seconds.
+    fn timestamp(&self) -> u64;
+    /// The chain identifier.
+    fn chain_id(&self) -> u64;
+}

@@ -1,0 +1,160 @@
+//! One call: who calls, and the state with every access paid for.
+
+use super::gas::{KECCAK_GAS, LOG_GAS};
+use super::{Backend, Failure, Meter, Result};
+use alloy_primitives::{Address, B256, Log, U256, keccak256};
+use alloy_sol_types::SolEvent;
+use std::fmt;
+
+/// Who calls, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The caller.
+    pub caller: Address,
+    /// Wei sent along; already moved.
+    pub value: U256,
+    /// Nothing may change.
+    pub is_static: bool,
+    /// The precompile acts on its own account: neither DELEGATECALL nor CALLCODE.
+    pub is_direct: bool,
+}
+
+/// One call of a precompile. Every access to the state goes through here and is charged first.
+pub struct Frame<'a> {
+    call: Call,
+    meter: Meter,
+    backend: &'a mut dyn Backend,
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").field("call", &self.call).field("meter", &self.meter).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// A call on `backend` with what `meter` holds.
+    pub fn new(call: Call, meter: Meter, backend: &'a mut dyn Backend) -> Self {
+        Self { call, meter, backend }
+    }
+
+    /// Who calls, and how.
+    pub const fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// The gas so far.
+    pub const fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(crate) const fn caller(&self) -> Address {
+        self.call.caller
+    }
+
+    pub(crate) const fn value(&self) -> U256 {
+        self.call.value
+    }
+
+    pub(crate) fn block_number(&self) -> u64 {
+        self.backend.block_number()
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.backend.timestamp()
+    }
+
+    pub(crate) fn chain_id(&self) -> u64 {
+        self.backend.chain_id()
+    }
+
+    pub(crate) fn charge(&mut self, gas: u64) -> Result<()> {
+        self.meter.charge(gas)
+    }
+
+    /// Charges for reading or writing `bytes` of calldata or return data.
+    pub(crate) fn charge_copy(&mut self, bytes: usize) -> Result<()> {
+        self.meter.charge(self.meter.params().copy_cost(bytes))
+    }
+
+    /// Charges for hashing `bytes` bytes.
+    pub(crate) fn charge_keccak(&mut self, bytes: usize) -> Result<()> {
+        self.meter.charge(KECCAK_GAS + self.meter.params().keccak256_cost(bytes))
+    }
+
+    pub(crate) fn keccak(&mut self, bytes: &[u8]) -> Result<B256> {
+        self.charge_keccak(bytes.len())?;
+        Ok(keccak256(bytes))
+    }
+
+    /// SLOAD.
+    pub(crate) fn sload(&mut self, account: Address, slot: U256) -> Result<U256> {
+        self.meter.charge(self.meter.params().warm_storage_read_cost())?;
+        let cold = self.meter.params().cold_storage_additional_cost();
+        let skip_cold = self.meter.left() < cold;
+        let loaded = self.backend.sload(account, slot, skip_cold)?.ok_or(Failure::OutOfGas)?;
+        if loaded.is_cold {
+            self.meter.charge(cold)?;
+        }
+        Ok(loaded.value)
+    }
+
+    /// SSTORE, with EIP-2200's stipend rule and EIP-3529's refunds.
+    pub(crate) fn sstore(&mut self, account: Address, slot: U256, value: U256) -> Result<()> {
+        if self.call.is_static {
+            return Err(Failure::because("state change in a static call"));
+        }
+        let params = self.meter.params();
+        let (stipend, fixed, cold) =
+            (params.call_stipend(), params.sstore_static_gas(), params.cold_storage_cost());
+        if self.meter.left() <= stipend {
+            return Err(Failure::OutOfGas);
+        }
+        self.meter.charge(fixed)?;
+        let skip_cold = self.meter.left() < cold;
+        let stored = self.backend.sstore(account, slot, value, skip_cold)?.ok_or(Failure::OutOfGas)?;
+        let params = self.meter.params();
+        let dynamic = params.sstore_dynamic_gas(true, &stored.value, stored.is_cold);
+        let refund = params.sstore_refund(true, &stored.value);
+        self.meter.charge(dynamic)?;
+        self.meter.refund(refund);
+        Ok(())
+    }
+
+    /// Emits an event from `account`.
+    pub(crate) fn emit<E: SolEvent>(&mut self, account: Address, event: &E) -> Result<()> {
+        let data = event.encode_log_data();
+        let topics = data.topics().len() as u8;
+        self.meter.charge(LOG_GAS + self.meter.params().log_cost(topics, data.data.len() as u64))?;
+        self.backend.log(Log { address: account, data });
+        Ok(())
+    }
+
+    /// Pays `wei` out of a precompile's account; runs no code of the receiver. Zero does nothing.
+    pub(crate) fn pay(&mut self, from: Address, to: Address, wei: U256) -> Result<()> {
+        if wei.is_zero() {
+            return Ok(());
+        }
+        let params = self.meter.params();
+        let (fixed, cold, new) = (
+            params.transfer_value_cost() + params.warm_storage_read_cost(),
+            params.cold_account_additional_cost(),
+            params.new_account_cost(true, true),
+        );
+        self.meter.charge(fixed)?;
+        let skip_cold = self.meter.left() < cold;
+        let empty = self.backend.is_empty(to, skip_cold)?.ok_or(Failure::OutOfGas)?;
+        if empty.is_cold {
+            self.meter.charge(cold)?;
+        }
+        if empty.value {
+            self.meter.charge(new)?;
+        }
+        if self.backend.transfer(from, to, wei)? {
+            Ok(())
+        } else {
+            // Unreachable while the accounts are conserved; a revert keeps the chain alive if they ever are not.
+            Err(Failure::because("the precompile holds too little"))
+        }
+    }
+}

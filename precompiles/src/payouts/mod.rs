@@ -1,0 +1,12 @@
+//! The Payouts precompile: escrow, credits, claims.
+
+mod credits;
+mod dispatch;
+mod layout;
+mod pay;
+mod requests;
+
+pub(crate) use dispatch::run;
+pub(crate) use layout::genesis;
+pub(crate) use pay::{Answer, Share, pay_answer};
+pub(crate) use requests::{open_request, platform};

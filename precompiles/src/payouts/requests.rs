@@ -1,0 +1,118 @@
+//! Requests: escrowed, settled or refunded, each once.
+
+use super::layout::*;
+use crate::attribution::{check_serving, find_model, price_of};
+use crate::frame::{Frame, Result, entry, load, revert, store, update};
+use alloy_primitives::{Address, B256, U256};
+use openledger_abi::IPayouts::{self, *};
+use openledger_abi::{PAYOUTS, licence};
+use openledger_shares::{fee_wei, request_id};
+
+pub(super) fn settings(frame: &mut Frame<'_>) -> Result<Settings> {
+    load(frame, PAYOUTS, U256::ZERO)
+}
+
+/// The account that earns the platform's part.
+pub(crate) fn platform(frame: &mut Frame<'_>) -> Result<Address> {
+    Ok(settings(frame)?.platform)
+}
+
+fn find(frame: &mut Frame<'_>, request: B256) -> Result<(U256, RequestRecord)> {
+    let slot = entry(frame, REQUESTS_SLOT, request)?;
+    Ok((slot, load(frame, PAYOUTS, slot)?))
+}
+
+pub(super) fn known(frame: &mut Frame<'_>, request: B256) -> Result<(U256, RequestRecord)> {
+    let found = find(frame, request)?;
+    if found.1.status == Status::None as u8 {
+        revert!(UnknownRequest { requestId: request });
+    }
+    Ok(found)
+}
+
+pub(super) const fn status(raw: u8) -> Status {
+    match raw {
+        1 => Status::Open,
+        2 => Status::Settled,
+        3 => Status::Refunded,
+        _ => Status::None,
+    }
+}
+
+/// A request that is open.
+pub(crate) fn open_request(frame: &mut Frame<'_>, request: B256) -> Result<(U256, RequestRecord)> {
+    let found = known(frame, request)?;
+    if found.1.status != Status::Open as u8 {
+        revert!(RequestClosed { requestId: request, status: status(found.1.status) });
+    }
+    Ok(found)
+}
+
+pub(super) fn request(frame: &mut Frame<'_>, call: &requestCall) -> Result<B256> {
+    let &requestCall { model, promptHash, deadline } = call;
+    let head = find_model(frame, model)?;
+    let (payer, value, now) = (frame.caller(), frame.value(), frame.now());
+    let minimum = fee_wei(&price_of(frame, &head)?, 1, 1);
+    if value < minimum {
+        revert!(FeeBelowPrice { minimum, given: value });
+    }
+    // Far above any supply; it keeps every later amount within 128 bits.
+    let Ok(max_fee) = u128::try_from(value) else {
+        revert!(FeeAboveMaximum { maximum: U256::from(u128::MAX), fee: value });
+    };
+    let bounds = settings(frame)?;
+    let (earliest, latest) =
+        (now.saturating_add(bounds.minimum_deadline), now.saturating_add(bounds.maximum_deadline));
+    if deadline < earliest {
+        revert!(DeadlineTooSoon { earliest, given: deadline });
+    }
+    if deadline > latest {
+        revert!(DeadlineTooFar { latest, given: deadline });
+    }
+    check_serving(frame, &head, licence::SERVE)?;
+    frame.charge_keccak(160)?;
+    let id = request_id(frame.chain_id(), payer, model, promptHash, deadline);
+    let (slot, existing) = find(frame, id)?;
+    if existing.status != Status::None as u8 {
+        revert!(RequestExists { requestId: id });
+    }
+    let record = RequestRecord {
+        payer,
+        model,
+        status: Status::Open as u8,
+        deadline,
+        created_at: now,
+        max_fee,
+        prompt_hash: promptHash,
+    };
+    store(frame, PAYOUTS, slot, &record)?;
+    frame.emit(PAYOUTS, &Requested { requestId: id, model, payer, promptHash, maxFee: value, deadline })?;
+    Ok(id)
+}
+
+pub(super) fn refund(frame: &mut Frame<'_>, request: B256) -> Result<()> {
+    let (slot, old) = open_request(frame, request)?;
+    if frame.now() <= old.deadline {
+        revert!(DeadlineNotPassed { deadline: old.deadline });
+    }
+    close(frame, slot, &old, Status::Refunded)?;
+    let amount = U256::from(old.max_fee);
+    frame.emit(PAYOUTS, &Refunded { requestId: request, payer: old.payer, amount })?;
+    frame.pay(PAYOUTS, old.payer, amount)
+}
+
+pub(super) fn close(frame: &mut Frame<'_>, slot: U256, old: &RequestRecord, status: Status) -> Result<()> {
+    update(frame, PAYOUTS, slot, old, &RequestRecord { status: status as u8, ..*old })
+}
+
+pub(super) fn show(record: &RequestRecord) -> IPayouts::Request {
+    IPayouts::Request {
+        payer: record.payer,
+        model: record.model,
+        deadline: record.deadline,
+        createdAt: record.created_at,
+        status: status(record.status),
+        maxFee: U256::from(record.max_fee),
+        promptHash: record.prompt_hash,
+    }
+}
