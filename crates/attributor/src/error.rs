@@ -1,0 +1,79 @@
+//! Errors of the service, with the HTTP status that each answers with.
+
+use alloy_primitives::B256;
+use axum::http::StatusCode;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum AttributorError {
+    /// The caller's input is at fault.
+    #[error("{0}")]
+    Invalid(String),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It was done already, with other content.
+    #[error("{0}")]
+    Conflict(String),
+    /// Too much is waiting.
+    #[error("busy: {0}, try again later")]
+    Busy(&'static str),
+    /// A call or transaction reverted on chain.
+    #[error("the chain refuses: {0}")]
+    Reverted(String),
+    /// The L2 node did not answer.
+    #[error("the L2 node did not answer: {0}")]
+    Chain(String),
+    /// The request can no longer be settled.
+    #[error("request {0} was refunded or its deadline has passed")]
+    Expired(B256),
+    /// Model or adapter.
+    #[error(transparent)]
+    Model(#[from] openledger_model::ModelError),
+    /// Gradients, clusters or shares.
+    #[error(transparent)]
+    Attribution(#[from] openledger_attribution::AttributionError),
+    /// Rows.
+    #[error(transparent)]
+    Content(#[from] openledger_content_store::ContentStoreError),
+    /// The journal.
+    #[error("journal: {0}")]
+    Journal(String),
+    /// A file of the data folder.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The model's thread has ended.
+    #[error("the model's thread has stopped: restart the attributor")]
+    LabStopped,
+}
+
+impl AttributorError {
+    /// Whether the same work may succeed later without anyone changing anything.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Chain(_) | Self::Busy(_))
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Invalid(_) | Self::Content(_) => StatusCode::BAD_REQUEST,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) | Self::Reverted(_) | Self::Expired(_) => StatusCode::CONFLICT,
+            Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Chain(_) => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub(crate) fn journal(error: impl std::fmt::Display) -> Self {
+        Self::Journal(error.to_string())
+    }
+}

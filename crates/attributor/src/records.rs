@@ -1,0 +1,231 @@
+//! What goes over HTTP and into the journal.
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use openledger_content_store::Row;
+use serde::{Deserialize, Serialize};
+
+/// Rows offered by their owner.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ContributionUpload {
+    /// The Datanet they are for.
+    pub datanet: u64,
+    /// Who owns them.
+    pub owner: Address,
+    /// Their Merkle root.
+    pub root: B256,
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+    /// The owner's EIP-191 signature over [`upload_message`].
+    pub signature: Bytes,
+}
+
+/// The text that an owner signs to upload rows.
+pub fn upload_message(datanet: u64, root: B256) -> String {
+    format!("OpenLedger: keep my rows\ndatanet: {datanet}\nroot: {root}")
+}
+
+/// The text that a payer signs to have a request answered.
+pub fn answer_message(request_id: B256) -> String {
+    format!("OpenLedger: answer my request\nrequest: {request_id}")
+}
+
+/// Training knobs; what is left out takes the service's default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// LoRA rank.
+    pub rank: Option<usize>,
+    /// Upper layers that carry the adapter.
+    pub layers: Option<usize>,
+    /// Passes over the rows.
+    pub epochs: Option<usize>,
+    /// Peak learning rate.
+    pub learning_rate: Option<f64>,
+    /// Seed of the first values and of the order of rows.
+    pub seed: Option<u64>,
+}
+
+/// An order to train and register a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingRequest {
+    /// Name, unique here: letters, digits, `-` and `_`, at most 64.
+    pub name: String,
+    /// Datanets, ascending.
+    pub datanets: Vec<u64>,
+    /// Knobs.
+    #[serde(default)]
+    pub training: TrainingSettings,
+}
+
+/// A version of a Datanet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetVersion {
+    /// The Datanet.
+    pub datanet: u64,
+    /// Its version.
+    pub version: u32,
+}
+
+/// Loss on rows of one Datanet that were kept out of training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HeldOut {
+    /// The Datanet.
+    pub datanet: u64,
+    /// How many rows.
+    pub rows: usize,
+    /// Mean loss of the base model, nats a token.
+    pub before: f64,
+    /// Mean loss with the adapter.
+    pub after: f64,
+}
+
+/// A row by its place on chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RowRef {
+    /// The contribution.
+    pub contribution: u64,
+    /// Index in it.
+    pub row: u32,
+}
+
+/// A trained model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// Number on chain; `None` until registered.
+    pub model: Option<u64>,
+    /// What it was trained on.
+    pub datasets: Vec<DatasetVersion>,
+    /// Hash of the adapter.
+    pub adapter_hash: B256,
+    /// Hash of the training transcript.
+    pub training_hash: B256,
+    /// Loss of the first step.
+    pub loss_first: f64,
+    /// Mean loss of the last tenth of the steps.
+    pub loss_last: f64,
+    /// Loss on rows kept out of training.
+    pub held_out: Vec<HeldOut>,
+    /// The rows that gradients are kept of, one a cluster, in their order.
+    pub rows: Vec<RowRef>,
+    /// Near-duplicates of them that were left out.
+    pub duplicates: usize,
+    /// Seconds by phase.
+    pub seconds: Vec<(String, f64)>,
+}
+
+/// Where a training stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TrainingState {
+    /// Waiting for the model's thread or the chain.
+    Queued,
+    /// Steps are being taken.
+    Training {
+        /// Steps taken.
+        step: usize,
+        /// Steps in all.
+        steps: usize,
+        /// Loss of the last step.
+        loss: f64,
+    },
+    /// Gradients of all rows are being taken.
+    Scoring {
+        /// Rows done.
+        done: usize,
+        /// Rows in all.
+        rows: usize,
+    },
+    /// Registered on chain and ready to answer.
+    Ready,
+    /// It cannot succeed as ordered.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A training in the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingRecord {
+    /// The order.
+    pub request: TrainingRequest,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: TrainingState,
+    /// The model, once trained.
+    pub trained: Option<ModelRecord>,
+}
+
+/// The prompt of an escrowed request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerRequest {
+    /// The request on chain.
+    pub request_id: B256,
+    /// The prompt.
+    pub prompt: String,
+    /// The salt of the prompt's hash on chain.
+    pub salt: B256,
+    /// The payer's EIP-191 signature over [`answer_message`].
+    pub signature: Bytes,
+}
+
+/// A cluster's part of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterCredit {
+    /// Contribution of the canonical row.
+    pub contribution: u64,
+    /// The canonical row.
+    pub row: u32,
+    /// Share of the answer, parts per million.
+    pub ppm: u32,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum AnswerState {
+    /// Waiting.
+    Queued,
+    /// Answered, scored and settled on chain.
+    Settled {
+        /// Block of the receipt.
+        block: u64,
+        /// Transaction of the receipt.
+        transaction: B256,
+    },
+    /// It cannot be settled; the payer gets a refund after the deadline.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A request in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerRecord {
+    /// The request.
+    pub request_id: B256,
+    /// The model asked.
+    pub model: u64,
+    /// Who pays.
+    pub payer: Address,
+    /// Most the answer may cost, wei.
+    pub max_fee_wei: U256,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: AnswerState,
+    /// Root under which the prompt is stored.
+    pub prompt_root: B256,
+    /// Root under which the answer is stored, once there is one.
+    pub answer_root: Option<B256>,
+    /// Tokens of the prompt, as the model sees it.
+    pub tokens_in: u32,
+    /// Tokens of the answer.
+    pub tokens_out: u32,
+    /// Share that no cluster earned, parts per million.
+    pub unattributed_ppm: u32,
+    /// What clusters earned.
+    pub credits: Vec<ClusterCredit>,
+}

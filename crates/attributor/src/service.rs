@@ -1,0 +1,229 @@
+//! Wiring: journal, store, chain, model thread, HTTP, and the workers that finish what the journal holds.
+
+use crate::{
+    AnswerRecord, AnswerState, AttributorConfig, AttributorError, TrainingRecord, TrainingState, answering,
+    chain::Chain, http, journal::Journal, lab::Lab, training,
+};
+use alloy_primitives::{B256, U256, hex};
+use openledger_abi::IAttribution;
+use openledger_content_store::{ContentStore, MasterKey};
+use std::{
+    fs, future::Future, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration,
+};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle, time::sleep};
+use tracing::{info, warn};
+
+const RETRY: Duration = Duration::from_secs(1);
+/// Trainings and requests that may be unfinished at one time.
+pub(crate) const MAX_UNFINISHED: usize = 1_000;
+
+/// What all parts of the service share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) chain: Chain,
+    pub(crate) chain_id: u64,
+    pub(crate) store: ContentStore,
+    pub(crate) journal: Journal,
+    pub(crate) lab: Lab,
+    pub(crate) base_hash: B256,
+    pub(crate) price: IAttribution::Price,
+    pub(crate) split: IAttribution::Split,
+    pub(crate) max_answer_tokens: usize,
+    pub(crate) operator_token: String,
+    pub(crate) work: Notify,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Attributor;
+
+/// A started service.
+#[derive(Debug)]
+pub struct RunningAttributor {
+    /// Where it serves.
+    pub address: SocketAddr,
+    server: JoinHandle<std::io::Result<()>>,
+    workers: [JoinHandle<()>; 2],
+}
+
+impl Attributor {
+    /// Opens everything, puts up the bond, and serves.
+    pub async fn start(config: AttributorConfig) -> Result<RunningAttributor, AttributorError> {
+        let io = |path: &Path| {
+            let path = path.display().to_string();
+            move |source| AttributorError::Io { path, source }
+        };
+        fs::create_dir_all(&config.datadir).map_err(io(&config.datadir))?;
+        let listener = TcpListener::bind(config.listen).await.map_err(|source| AttributorError::Io {
+            path: format!("--http.port {}", config.listen.port()),
+            source,
+        })?;
+        let address = listener.local_addr().map_err(io(Path::new("listener")))?;
+        let journal = Journal::open(&config.datadir.join("journal.redb"))?;
+        let master = MasterKey::load_or_create(&config.datadir.join("master.key"))?;
+        let store = ContentStore::open_local(&config.datadir.join("rows"), master)?;
+        let operator_token = operator_token(&config.datadir.join("operator.token"))?;
+        let models = config.datadir.join("models");
+        let lab = Lab::start(config.model, config.device, config.threads, models).await?;
+        let base_hash = lab.run(|bench| Ok(bench.model.hash())).await?;
+        let chain = Chain::connect(&config.l2_rpc, config.signer)?;
+        let chain_id = until_reachable(|| chain.chain_id()).await?;
+        until_reachable(|| put_up_bond(&chain, config.bond_wei)).await?;
+        let shared = Arc::new(Shared {
+            chain,
+            chain_id,
+            store,
+            journal,
+            lab,
+            base_hash,
+            price: default_price(),
+            split: default_split(),
+            max_answer_tokens: config.max_answer_tokens,
+            operator_token,
+            work: Notify::new(),
+        });
+        let workers = [
+            tokio::spawn(finish_trainings(Arc::clone(&shared))),
+            tokio::spawn(finish_answers(Arc::clone(&shared))),
+        ];
+        let router = http::router(Arc::clone(&shared));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        info!(%address, account = %shared.chain.account(), chain_id, "attributor is ready");
+        Ok(RunningAttributor { address, server, workers })
+    }
+}
+
+impl RunningAttributor {
+    /// Runs until the server ends.
+    pub async fn wait(self) -> Result<(), AttributorError> {
+        let ended = self.server.await;
+        self.workers.iter().for_each(JoinHandle::abort);
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(source)) => Err(AttributorError::Io { path: "HTTP server".into(), source }),
+            Err(error) => Err(AttributorError::Journal(error.to_string())),
+        }
+    }
+}
+
+/// Asks again while the node is away, saying so.
+async fn until_reachable<T, F>(mut ask: impl FnMut() -> F) -> Result<T, AttributorError>
+where
+    F: Future<Output = Result<T, AttributorError>>,
+{
+    loop {
+        match ask().await {
+            Err(error) if error.is_retryable() => warn!(%error, "retrying"),
+            done => return done,
+        }
+        sleep(RETRY).await;
+    }
+}
+
+async fn put_up_bond(chain: &Chain, wanted: U256) -> Result<(), AttributorError> {
+    let held = chain.call(IAttribution::bondOfCall { attestor: chain.account() }).await?.total;
+    if held < wanted {
+        chain.send(IAttribution::bondCall {}, wanted - held).await?;
+        info!(bond_wei = %wanted, "put up the bond");
+    }
+    Ok(())
+}
+
+/// Finishes trainings one after the other, oldest name first, for ever.
+async fn finish_trainings(shared: Arc<Shared>) {
+    loop {
+        let unfinished =
+            shared.journal.trainings().unwrap_or_default().into_iter().filter(TrainingRecord::is_open);
+        for mut record in unfinished {
+            let name = record.request.name.clone();
+            match training::run(Arc::clone(&shared), record.clone()).await {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => warn!(name, %error, "training goes on later"),
+                Err(error) => {
+                    warn!(name, %error, "training failed");
+                    record.state = TrainingState::Failed { reason: error.to_string() };
+                    record_failure(shared.journal.put_training(&record));
+                }
+            }
+        }
+        wait_for_work(&shared).await;
+    }
+}
+
+/// Answers requests one after the other, for ever.
+async fn finish_answers(shared: Arc<Shared>) {
+    loop {
+        let queued = shared.journal.answers().unwrap_or_default().into_iter().filter(AnswerRecord::is_open);
+        for mut record in queued {
+            let request = record.request_id;
+            match answering::run(Arc::clone(&shared), record.clone()).await {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => warn!(%request, %error, "answering goes on later"),
+                Err(error) => {
+                    warn!(%request, %error, "cannot answer");
+                    record.state = AnswerState::Failed { reason: error.to_string() };
+                    record_failure(shared.journal.put_answer(&record));
+                }
+            }
+        }
+        wait_for_work(&shared).await;
+    }
+}
+
+fn record_failure(recorded: Result<(), AttributorError>) {
+    if let Err(error) = recorded {
+        warn!(%error, "the journal does not take records");
+    }
+}
+
+async fn wait_for_work(shared: &Shared) {
+    tokio::select! {
+        () = shared.work.notified() => {}
+        () = sleep(RETRY) => {}
+    }
+}
+
+impl TrainingRecord {
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.state, TrainingState::Ready | TrainingState::Failed { .. })
+    }
+}
+
+impl AnswerRecord {
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == AnswerState::Queued
+    }
+}
+
+/// What lets the operator order trainings; made at the first start, readable by its owner only.
+fn operator_token(path: &Path) -> Result<String, AttributorError> {
+    let fail = |source| AttributorError::Io { path: path.display().to_string(), source };
+    match fs::read_to_string(path) {
+        Ok(token) if token.trim().len() >= 32 => Ok(token.trim().to_owned()),
+        Ok(_) => Err(AttributorError::Invalid(format!(
+            "{}: the token is shorter than 32 characters",
+            path.display()
+        ))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let token = hex::encode(B256::random());
+            let mut file =
+                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
+            std::io::Write::write_all(&mut file, token.as_bytes()).map_err(fail)?;
+            Ok(token)
+        }
+        Err(error) => Err(fail(error)),
+    }
+}
+
+fn default_price() -> IAttribution::Price {
+    const MICRO_OPEN: u128 = 1_000_000_000_000;
+    IAttribution::Price {
+        perTokenIn: 50 * MICRO_OPEN,
+        perTokenOut: 200 * MICRO_OPEN,
+        platformFee: 1_000 * MICRO_OPEN,
+    }
+}
+
+fn default_split() -> IAttribution::Split {
+    IAttribution::Split { platform: 500, model: 1_500, stakers: 1_000, contributors: 7_000 }
+}
