@@ -1,13 +1,15 @@
 //! Trains one adapter on two subjects, asks about both, and shows which subject earns what.
 //!
-//! `cargo run -p openledger-attribution --example two_domains -- [learning rate] [epochs] [layers] [seed]`
+//! `cargo run -p openledger-attribution --example two_domains -- [learning rate] [epochs] [layers] [seed]
+//! [all|joint] [more questions]`
 //!
 //! Reads the rows of `testdata/story/two_datanets.json`: ICD-10-CM and State of the Union addresses.
 
 use std::{error::Error, ops::ControlFlow, path::PathBuf, time::Instant};
 
 use openledger_attribution::{
-    ClusterConfig, ClusterRow, Clusters, GradientStore, Influence, InfluenceConfig, gradients, length,
+    ClusterConfig, ClusterRow, Clusters, GradientStore, InfluenceConfig, Scorer, Scores, ShareConfig,
+    attribute, gradients,
 };
 use openledger_model::{BaseModel, Device, LoraConfig, PrefixCache, Sequence, TrainConfig, mean_loss, train};
 use serde::Deserialize;
@@ -84,7 +86,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut joint: [Vec<Sequence>; 2] = [vec![], vec![]];
     let mut held_out: [Vec<Sequence>; 2] = [vec![], vec![]];
-    let mut trained_subjects = [vec![], vec![]];
     for (i, &row) in clusters.canonical().iter().enumerate() {
         let side = usize::from(subjects[row] == CIVICS);
         let sequence = tokenizer.row(texts[row])?;
@@ -92,13 +93,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             held_out[side].push(sequence);
         } else {
             joint[side].push(sequence);
-            trained_subjects[side].push(side);
         }
     }
     let lora = LoraConfig { n_layers: argument(2, "6").parse()?, ..LoraConfig::default() };
     let config = TrainConfig {
         lora,
-        learning_rate: argument(0, "0.002").parse()?,
+        learning_rate: argument(0, "0.003").parse()?,
         epochs: argument(1, "2").parse()?,
         seed: argument(3, "0").parse()?,
         ..TrainConfig::default()
@@ -108,8 +108,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let all_rows = [joint[0].as_slice(), joint[1].as_slice()].concat();
     let all_held_out = [held_out[0].as_slice(), held_out[1].as_slice()].concat();
-    println!("base loss of all rows {:?}", mean_loss(&model, None, &mut cache, &all_rows)?);
-    println!("prefix of {} rows {:.1} s", all_rows.len(), start.elapsed().as_secs_f64());
+    println!("base loss {:.3}", mean_loss(&model, None, &mut cache, &all_rows)?.unwrap_or_default());
+    println!("prefix and loss of {} rows {:.1} s", all_rows.len(), start.elapsed().as_secs_f64());
     let mut joint_model = None;
     for (name, rows, held_out) in [
         ("medicine", &joint[0], &held_out[0]),
@@ -128,9 +128,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             trained.held_out_after.unwrap_or_default(),
             start.elapsed().as_secs_f64()
         );
-        for (i, held_out) in held_out.chunks(held_out.len()).enumerate() {
-            let _ = (i, held_out);
-        }
         joint_model = Some(trained.adapter);
     }
     let adapter = joint_model.ok_or("no adapter was trained")?;
@@ -147,81 +144,41 @@ fn main() -> Result<(), Box<dyn Error>> {
         start.elapsed().as_secs_f64()
     );
     let start = Instant::now();
-    let gram = store.gram()?;
-    println!("gram {:.1} s", start.elapsed().as_secs_f64());
+    let scorer = Scorer::new(store, InfluenceConfig::default())?;
+    println!("influence system {:.1} s", start.elapsed().as_secs_f64());
 
+    let n_medicine = joint[0].len();
     let story_questions = story.questions.iter().map(|q| (q.about.as_str(), q.text.as_str()));
-    let mut answers = Vec::new();
-    for (about, question) in story_questions.chain(MORE) {
+    let more = MORE.into_iter().take(argument(5, "0").parse()?);
+    let (mut right, mut asked) = (0, 0);
+    for (about, question) in story_questions.chain(more) {
         let start = Instant::now();
         let prompt = tokenizer.chat_prompt(question)?;
         let answer = model.generate(&tokenizer, Some(&adapter), &prompt, 48)?;
         let generated = start.elapsed().as_secs_f64();
-        if answer.tokens.is_empty() {
-            println!("no answer to {question}");
-            continue;
-        }
         let start = Instant::now();
         let sequence = tokenizer.answer(&prompt, &answer.tokens)?;
         // The prompt's prefix need not be kept.
         let mut once = PrefixCache::new(cache.first_layer(), 0);
-        let taken = gradients(&model, &adapter, &mut once, &[&sequence])?;
-        let products = store.products(taken.values())?;
+        let scores = scorer.scores(&gradients(&model, &adapter, &mut once, &[&sequence])?)?;
+        let divided = attribute(&Scores::new(&scores)?, ShareConfig::default())?;
+        let of = |civics: bool| {
+            let own = divided.shares.iter().filter(|s| (s.cluster >= n_medicine) == civics);
+            own.map(|s| s.ppm).sum::<u32>()
+        };
+        let (medicine, civics) = (of(false), of(true));
+        asked += 1;
+        right += usize::from(if about == CIVICS { civics > medicine } else { medicine > civics });
         println!(
-            "{about} | {question} → {:?} ({generated:.1} s, gradient and products {:.1} s)",
-            tokenizer.decode(&answer.tokens)?,
+            "{question}\n  {}\n  {about}: medicine {medicine} civics {civics} unattributed {} ppm, {} clusters, \
+             answered {generated:.1} s, scored {:.1} s",
+            tokenizer.decode(&answer.tokens)?.replace('\n', " "),
+            divided.unattributed_ppm,
+            divided.shares.len(),
             start.elapsed().as_secs_f64()
         );
-        if let Ok(dump) = std::env::var("DUMP") {
-            let bytes: Vec<u8> = taken.values().iter().flat_map(|v| v.to_le_bytes()).collect();
-            std::fs::write(format!("{dump}/answer-{:02}-{about}.bin", answers.len()), bytes)?;
-            std::fs::copy(&path, format!("{dump}/store.bin"))?;
-        }
-        answers.push((about, products, length(taken.values())));
     }
-
-    let n_medicine = joint[0].len();
-    for unit_length in [true, false] {
-        for damping in [0.01, 0.03, 0.1, 0.3, 1.0, 3.0] {
-            let influence = Influence::new(&gram, InfluenceConfig { damping, unit_length })?;
-            let mut line = String::new();
-            let mut right = 0;
-            let mut worst = f64::MAX;
-            for (about, products, length) in &answers {
-                let scores = influence.scores(products, *length)?;
-                let shares = crude_shares(&scores);
-                let medicine: f64 = shares[..n_medicine].iter().sum();
-                let civics: f64 = shares[n_medicine..].iter().sum();
-                let (own, other) = if *about == MEDICINE { (medicine, civics) } else { (civics, medicine) };
-                right += usize::from(own > other);
-                worst = worst.min(own - other);
-                line += &format!(" {:.0}/{:.0}", own * 100.0, other * 100.0);
-            }
-            println!(
-                "unit {unit_length} damping {damping}: right {right}/{} worst {worst:.2} |{line}",
-                answers.len()
-            );
-        }
-    }
+    println!("the right subject earns more for {right} of {asked} questions");
     std::fs::remove_dir_all(folder)?;
     Ok(())
-}
-
-fn crude_shares(scores: &[f64]) -> Vec<f64> {
-    let mut sorted = scores.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let median = sorted[sorted.len() / 2];
-    let mut deviations: Vec<f64> = scores.iter().map(|s| (s - median).abs()).collect();
-    deviations.sort_by(f64::total_cmp);
-    let mad = deviations[deviations.len() / 2];
-    let positive: f64 = scores.iter().filter(|s| **s > 0.0).sum();
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-    let mut shares = vec![0.0; scores.len()];
-    for &i in order.iter().take(64) {
-        if scores[i] > 0.0 && scores[i] > median + 3.0 * 1.4826 * mad {
-            shares[i] = scores[i] / positive;
-        }
-    }
-    shares
 }

@@ -8,9 +8,13 @@
 //! **Sign.** A positive score means that giving the row more weight in training lowers the answer's
 //! loss: the row helped.
 //!
-//! **Unit length.** By default every gradient is first scaled to length one. A row that the adapter
-//! fits badly has a long gradient and would otherwise score high for any answer, whatever its
-//! subject; direction is what tells subjects apart.
+//! **Whitening.** By default each number of a gradient is first divided by its root mean square over
+//! the rows (the diagonal of the empirical Fisher matrix, as Adam's second moment). A few numbers
+//! otherwise carry most of every gradient's length, whatever the text: measured on two subjects and 18
+//! questions, the right subject earned more for 18 with it and for 8 to 12 without.
+//!
+//! **Unit length.** Each gradient is then scaled to length one. A row that the adapter fits badly has a
+//! long gradient and would otherwise score high for any answer; direction tells subjects apart.
 
 use crate::{cholesky::Cholesky, error::AttributionError};
 
@@ -62,13 +66,15 @@ impl Gram {
 pub struct InfluenceConfig {
     /// λ as a fraction of the mean squared length of a gradient.
     pub damping: f64,
-    /// Whether gradients are scaled to length one first.
+    /// Whether each number is divided by its root mean square over the rows first.
+    pub whiten: bool,
+    /// Whether gradients are then scaled to length one.
     pub unit_length: bool,
 }
 
 impl Default for InfluenceConfig {
     fn default() -> Self {
-        Self { damping: 0.1, unit_length: true }
+        Self { damping: 0.003, whiten: true, unit_length: true }
     }
 }
 
@@ -164,7 +170,7 @@ mod tests {
                 fisher[i * 4] += lambda;
             }
             let x = Cholesky::factor(3, fisher).unwrap().solve(&t).unwrap();
-            let config = InfluenceConfig { damping: 0.2, unit_length: false };
+            let config = InfluenceConfig { damping: 0.2, whiten: false, unit_length: false };
             let influence = Influence::new(&gram(&rows), config).unwrap();
             let products: Vec<f64> = rows.iter().map(|r| dot(r, &t)).collect();
             let scores = influence.scores(&products, dot(&t, &t).sqrt()).unwrap();
@@ -192,7 +198,7 @@ mod tests {
         assert!(Gram::new(2, vec![1.0; 3]).is_err());
         assert!(Gram::new(1, vec![f64::INFINITY]).is_err());
         let gram = gram(&[vec![1.0, 0.0], vec![0.0, 1.0]]);
-        let none = InfluenceConfig { damping: 0.0, unit_length: true };
+        let none = InfluenceConfig { damping: 0.0, ..InfluenceConfig::default() };
         assert!(Influence::new(&gram, none).is_err());
         let influence = Influence::new(&gram, InfluenceConfig::default()).unwrap();
         assert!(influence.scores(&[1.0], 1.0).is_err());

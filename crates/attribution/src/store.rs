@@ -27,6 +27,8 @@ const MAX_MATRIX_BYTES: u64 = 1 << 36;
 /// Numbers of every row that a pass over the matrix holds at a time.
 const BLOCK_COLUMNS: usize = 8192;
 const BUILD_ROWS: usize = 64;
+/// Least mean square of a number, as a part of the mean over all numbers.
+const SQUARE_FLOOR: f64 = 1e-6;
 
 /// A file of gradients, one row each, of one adapter.
 #[derive(Debug)]
@@ -156,32 +158,56 @@ impl GradientStore {
         self.read(index, 0, self.parameters)
     }
 
-    /// The inner products of all rows, in f64.
-    pub fn gram(&self) -> Result<Gram, AttributionError> {
+    /// For each number of a gradient, one over its mean square over the rows: the inverse diagonal of
+    /// the empirical Fisher matrix.
+    pub fn inverse_mean_squares(&self) -> Result<Vec<f64>, AttributionError> {
+        let mut squares = vec![0.0; self.parameters];
+        for row in 0..self.rows {
+            for (sum, v) in squares.iter_mut().zip(self.read(row, 0, self.parameters)?) {
+                *sum += f64::from(v) * f64::from(v);
+            }
+        }
+        let n = self.rows as f64;
+        // The floor keeps an answer's value finite where no row has any.
+        let floor = SQUARE_FLOOR * squares.iter().sum::<f64>() / (n * self.parameters as f64);
+        Ok(squares
+            .iter()
+            .map(|sum| sum / n + floor)
+            .map(|square| if square > 0.0 { 1.0 / square } else { 0.0 })
+            .collect())
+    }
+
+    /// The inner products of all rows in f64, each number weighted.
+    pub fn gram(&self, weights: &[f64]) -> Result<Gram, AttributionError> {
+        self.check_length(weights.len())?;
         let n = self.rows as i64;
         let mut sum = Tensor::f_zeros([n, n], (Kind::Double, tch::Device::Cpu))?;
-        for start in (0..self.parameters).step_by(BLOCK_COLUMNS) {
+        for (start, weights) in (0..).step_by(BLOCK_COLUMNS).zip(weights.chunks(BLOCK_COLUMNS)) {
             let block = self.columns(start)?;
-            sum = sum.f_add(&block.f_matmul(&block.f_transpose(0, 1)?)?)?;
+            let weighted = block.f_mul(&Tensor::f_from_slice(weights)?)?;
+            sum = sum.f_add(&weighted.f_matmul(&block.f_transpose(0, 1)?)?)?;
         }
         Gram::new(self.rows, Vec::<f64>::try_from(&sum.f_reshape([-1])?)?)
     }
 
-    /// The inner product of every row with one gradient, in f64.
-    pub fn products(&self, gradient: &[f32]) -> Result<Vec<f64>, AttributionError> {
-        if gradient.len() != self.parameters {
-            return Err(AttributionError::Invalid(format!(
-                "gradient of {} numbers, rows have {}",
-                gradient.len(),
-                self.parameters
-            )));
-        }
+    /// The weighted inner product of every row with one gradient, in f64.
+    pub fn products(&self, gradient: &[f32], weights: &[f64]) -> Result<Vec<f64>, AttributionError> {
+        self.check_length(gradient.len())?;
+        self.check_length(weights.len())?;
+        let weighted: Vec<f64> = gradient.iter().zip(weights).map(|(g, w)| f64::from(*g) * w).collect();
         let mut sum = Tensor::f_zeros([self.rows as i64], (Kind::Double, tch::Device::Cpu))?;
-        for (start, part) in (0..).step_by(BLOCK_COLUMNS).zip(gradient.chunks(BLOCK_COLUMNS)) {
-            let part = Tensor::f_from_slice(part)?.f_to_kind(Kind::Double)?;
-            sum = sum.f_add(&self.columns(start)?.f_mv(&part)?)?;
+        for (start, part) in (0..).step_by(BLOCK_COLUMNS).zip(weighted.chunks(BLOCK_COLUMNS)) {
+            sum = sum.f_add(&self.columns(start)?.f_mv(&Tensor::f_from_slice(part)?)?)?;
         }
         Ok(Vec::<f64>::try_from(&sum)?)
+    }
+
+    fn check_length(&self, given: usize) -> Result<(), AttributionError> {
+        if given == self.parameters {
+            return Ok(());
+        }
+        let parameters = self.parameters;
+        Err(AttributionError::Invalid(format!("{given} numbers, rows have {parameters}")))
     }
 
     /// `[rows, up to BLOCK_COLUMNS]` of the matrix in f64.

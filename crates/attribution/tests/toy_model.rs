@@ -1,9 +1,7 @@
 //! Gradients, store and influence on a model small enough to check them by other means.
 #![allow(clippy::unwrap_used)]
 
-use openledger_attribution::{
-    AttributionError, GradientStore, Influence, InfluenceConfig, gradients, length,
-};
+use openledger_attribution::{AttributionError, GradientStore, InfluenceConfig, Scorer, gradients, length};
 use openledger_model::{
     Adapter, BaseModel, Device, LoraConfig, ModelConfig, PrefixCache, Sequence, TrainConfig, train,
 };
@@ -97,11 +95,10 @@ fn training_row_given_as_the_answer_scores_highest() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.gradients");
     let store = GradientStore::build(&path, &model, &adapter, &mut cache, &rows, |_| ()).unwrap();
-    let influence = Influence::new(&store.gram().unwrap(), InfluenceConfig::default()).unwrap();
+    let scorer = Scorer::new(store, InfluenceConfig::default()).unwrap();
     for (i, row) in rows.iter().enumerate() {
         let answer = gradients(&model, &adapter, &mut cache, &[row]).unwrap();
-        let products = store.products(answer.values()).unwrap();
-        let scores = influence.scores(&products, length(answer.values())).unwrap();
+        let scores = scorer.scores(&answer).unwrap();
         let best = (0..9).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
         assert_eq!(best, Some(i));
         assert!(scores[i] > 0.0);
@@ -116,7 +113,7 @@ fn store_survives_a_restart_and_refuses_damage() {
     let path = folder.path().join("rows.gradients");
     let mut done = 0;
     let built = GradientStore::build(&path, &model, &adapter, &mut cache, &rows, |n| done = n).unwrap();
-    let (row, gram) = (built.row(8).unwrap(), built.gram().unwrap());
+    let (row, gram) = (built.row(8).unwrap(), built.gram(&vec![1.0; adapter.n_parameters()]).unwrap());
     assert_eq!(done, 9);
     drop(built);
 
@@ -125,9 +122,14 @@ fn store_survives_a_restart_and_refuses_damage() {
     assert_eq!(store.row(8).unwrap(), row);
     assert!(store.row(9).is_err());
     assert!((gram.lengths()[8] - length(&row)).abs() < 1e-9 * length(&row));
-    let products = store.products(&row).unwrap();
+    let ones = vec![1.0; row.len()];
+    let products = store.products(&row, &ones).unwrap();
     assert!((products[8] - length(&row).powi(2)).abs() < 1e-9 * products[8]);
-    assert!(store.products(&row[1..]).is_err());
+    assert!(store.products(&row[1..], &ones).is_err());
+    assert!(store.gram(&ones[1..]).is_err());
+    let inverse = store.inverse_mean_squares().unwrap();
+    let whitened = store.gram(&inverse).unwrap().lengths().iter().map(|l| l * l).sum::<f64>();
+    assert!((whitened / (9.0 * row.len() as f64) - 1.0).abs() < 1e-3, "mean square is one: {whitened}");
 
     let whole = std::fs::read(&path).unwrap();
     for at in [0, 7, 9, 20, 30, 60, 88, whole.len() - 1] {

@@ -43,7 +43,7 @@ impl Default for TrainConfig {
             lora: LoraConfig::default(),
             epochs: 2,
             batch_rows: 8,
-            learning_rate: 2e-3,
+            learning_rate: 3e-3,
             weight_decay: 0.0,
             max_gradient_norm: 1.0,
             seed: 0,
