@@ -1,6 +1,6 @@
 //! EVMs that have OpenLedger's precompiles.
 
-use alloy_evm::{Database, EvmEnv, EvmFactory, precompiles::PrecompilesMap};
+use alloy_evm::{Database, Evm, EvmEnv, EvmFactory, precompiles::PrecompilesMap};
 use alloy_op_evm::{OpEvm, OpEvmContext, OpEvmFactory, OpTx, OpTxError};
 use op_revm::{OpHaltReason, OpSpecId};
 use revm::{Inspector, context::BlockEnv, context_interface::result::EVMError, inspector::NoOpInspector};
@@ -13,10 +13,12 @@ pub type OpenEvm<DB, I> = OpEvm<DB, I, PrecompilesMap, OpTx>;
 pub struct OpenEvmFactory;
 
 /// The one place where the precompiles enter an EVM.
-fn install<DB: Database, I>(evm: OpenEvm<DB, I>) -> OpenEvm<DB, I>
+fn install<DB: Database, I>(mut evm: OpenEvm<DB, I>) -> OpenEvm<DB, I>
 where
     I: Inspector<OpEvmContext<DB>>,
 {
+    let gas_params = evm.cfg_env().gas_params.clone();
+    openledger_precompiles::install(evm.precompiles_mut(), &gas_params);
     evm
 }
 
