@@ -1,0 +1,181 @@
+//! Random chains against a model: every block's state, roots and proofs, before and after unwinding.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod model;
+
+use alloy_primitives::{B256, U256, keccak256};
+use alloy_trie::{Nibbles, proof::verify_proof};
+use model::{ADDRESSES, Model, Op, SLOTS, Step, TestChain, spec};
+use openledger_storage::{Database, StateView, StorageError};
+use proptest::prelude::*;
+use revm::DatabaseRef;
+
+/// The view shows exactly the model, and proves it.
+fn assert_state(view: &StateView, model: &Model) {
+    assert_eq!(view.state_root(), model.root());
+    let slots: Vec<B256> = (0..SLOTS).map(|slot| B256::from(U256::from(slot))).collect();
+    for address in model::addresses() {
+        let expected = model.accounts.get(&address);
+        let info = view.basic_ref(address).unwrap();
+        assert_eq!(info.as_ref().map(|info| info.balance), expected.map(|account| account.balance));
+        assert_eq!(info.as_ref().map(|info| info.nonce), expected.map(|account| account.nonce));
+        if let Some(info) = &info {
+            let code = view.code_by_hash_ref(info.code_hash).unwrap();
+            assert_eq!(code.original_bytes(), expected.unwrap().code);
+        }
+        let proof = view.proof(address, &slots).unwrap();
+        let leaf = proof.account.map(alloy_rlp::encode);
+        assert_eq!(proof.account, expected.map(model::Account::trie_account));
+        verify_proof(view.state_root(), Nibbles::unpack(keccak256(address)), leaf, &proof.proof).unwrap();
+        let storage_root = proof.account.unwrap_or_default().storage_root;
+        for slot in proof.storage_proofs {
+            let index = U256::from_be_bytes(slot.slot.0);
+            let value = expected.and_then(|account| account.storage.get(&index)).copied().unwrap_or_default();
+            assert_eq!(view.storage_ref(address, index).unwrap(), value);
+            assert_eq!(slot.value, value);
+            let leaf = (!value.is_zero()).then(|| alloy_rlp::encode(value));
+            verify_proof(storage_root, Nibbles::unpack(keccak256(slot.slot)), leaf, &slot.proof).unwrap();
+        }
+    }
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (0..SLOTS, 0_u64..4).prop_map(|(slot, value)| Op::SetSlot(slot, value)),
+        2 => (1_u64..1000).prop_map(Op::SetBalance),
+        1 => (1_u8..4).prop_map(Op::SetCode),
+        1 => Just(Op::Destroy),
+        1 => (0..SLOTS, 1_u64..4).prop_map(|(slot, value)| Op::Recreate(slot, value)),
+    ]
+}
+
+fn blocks() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    let step = (0..ADDRESSES, op()).prop_map(|(address, op)| Step { address, op });
+    prop::collection::vec(prop::collection::vec(step, 0..8), 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_past_block_reads_and_proves_as_it_was_and_unwinding_restores_it(
+        blocks in blocks(), unwind in any::<prop::sample::Index>(), more in blocks(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut chain = TestChain::open(folder.path());
+        for steps in &blocks {
+            chain.append(steps);
+        }
+        let kept_view = chain.db.state().unwrap();
+        let kept_model = chain.models.last().unwrap().clone();
+        for (number, model) in chain.models.iter().enumerate() {
+            assert_state(&chain.db.state_at(number as u64).unwrap(), model);
+        }
+        chain.db.check().unwrap();
+
+        let target = unwind.index(chain.models.len());
+        let taken = chain.db.unwind_to(target as u64).unwrap();
+        prop_assert_eq!(&taken[..], &chain.blocks.split_off(target + 1)[..]);
+        chain.models.truncate(target + 1);
+        for block in &taken {
+            let hash = block.header.hash_slow();
+            prop_assert_eq!(chain.db.block_by_hash(hash).unwrap(), None);
+            prop_assert_eq!(chain.db.block_by_number(block.header.number).unwrap(), None);
+            prop_assert_eq!(chain.db.receipts_of(block.header.number).unwrap(), None);
+            let tx_hash = block.body.transactions[0].tx_hash();
+            prop_assert_eq!(chain.db.transaction_position(tx_hash).unwrap(), None);
+        }
+        chain.db.check().unwrap();
+
+        for steps in &more {
+            chain.append(steps);
+        }
+        // A view outlives what happened to its block.
+        assert_state(&kept_view, &kept_model);
+        drop(kept_view);
+        let TestChain { models, blocks, db } = chain;
+        drop(db);
+        let db = Database::open(folder.path(), spec()).unwrap();
+        prop_assert_eq!(db.heads().latest.number as usize + 1, models.len());
+        for (number, model) in models.iter().enumerate() {
+            assert_state(&db.state_at(number as u64).unwrap(), model);
+            let block = db.block_by_number(number as u64).unwrap().unwrap();
+            prop_assert_eq!(&block, &blocks[number]);
+        }
+        db.check().unwrap();
+    }
+}
+
+#[test]
+fn block_is_found_by_number_hash_and_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::open(folder.path());
+    chain.append(&[Step { address: 0, op: Op::SetBalance(7) }]);
+    let block = chain.blocks[1].clone();
+    let hash = block.header.hash_slow();
+    let db = &chain.db;
+    assert_eq!(db.block_by_hash(hash).unwrap(), Some(block.clone()));
+    assert_eq!(db.header_by_number(1).unwrap(), Some(block.header.clone()));
+    assert_eq!(db.header_by_hash(hash).unwrap(), Some(block.header.clone()));
+    assert_eq!(db.hash_of(1).unwrap(), Some(hash));
+    assert_eq!(db.number_of(hash).unwrap(), Some(1));
+    assert_eq!(db.transaction_position(block.body.transactions[0].tx_hash()).unwrap(), Some((1, 0)));
+    assert_eq!(db.senders_of(1).unwrap(), Some(vec![model::addresses()[0]]));
+    assert_eq!(db.receipts_of(1).unwrap(), Some(vec![model::receipt()]));
+    assert_eq!(db.state().unwrap().block_hash_ref(1).unwrap(), hash);
+    assert_eq!(db.state_at(0).unwrap().block_hash_ref(1).unwrap(), B256::ZERO);
+    assert!(matches!(db.state_at(2), Err(StorageError::NoSuchBlock { number: 2, head: 1 })));
+    let genesis = db.block_by_number(0).unwrap().unwrap();
+    assert_eq!(genesis.header.hash_slow(), spec().genesis_hash());
+}
+
+#[test]
+fn block_that_does_not_fit_is_refused_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::open(folder.path());
+    let steps = [Step { address: 0, op: Op::SetBalance(7) }];
+    let (stale, _) = chain.build(&steps);
+    chain.append(&steps);
+    let heads = chain.db.heads();
+    let error = chain.db.append(stale).unwrap_err();
+    assert!(matches!(error, StorageError::NotOnHead { .. }), "{error}");
+
+    let (mut wrong_root, _) = chain.build(&[Step { address: 0, op: Op::SetBalance(8) }]);
+    wrong_root.block.header.state_root = B256::ZERO;
+    wrong_root.hash = wrong_root.block.header.hash_slow();
+    let (mut wrong_hash, _) = chain.build(&steps);
+    wrong_hash.hash = B256::ZERO;
+    let (mut no_sender, _) = chain.build(&steps);
+    no_sender.senders.clear();
+    for block in [wrong_root, wrong_hash, no_sender] {
+        let error = chain.db.append(block).unwrap_err();
+        assert!(matches!(error, StorageError::InvalidBlock { .. }), "{error}");
+    }
+    let error = chain.db.prepare(B256::ZERO, &Default::default()).unwrap_err();
+    assert!(matches!(error, StorageError::NotOnHead { .. }), "{error}");
+    assert_eq!(chain.db.heads(), heads);
+    chain.db.check().unwrap();
+}
+
+#[test]
+fn heads_stay_in_order_and_survive_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::open(folder.path());
+    for balance in 1..=4 {
+        chain.append(&[Step { address: 0, op: Op::SetBalance(balance) }]);
+    }
+    let at = |number: usize| (number as u64, chain.blocks[number].header.hash_slow()).into();
+    let db = &chain.db;
+    assert!(db.set_finalized(at(2)).is_err(), "finalized would pass safe");
+    db.set_safe(at(3)).unwrap();
+    db.set_finalized(at(2)).unwrap();
+    assert!(db.set_safe(at(1)).is_err(), "safe would fall behind finalized");
+    assert!(db.set_finalized(at(1)).is_err(), "finalized would go back");
+    assert!(db.set_safe((9, B256::ZERO).into()).is_err(), "not on the chain");
+    assert!(db.unwind_to(1).is_err(), "block 2 is finalized");
+    db.unwind_to(2).unwrap();
+    let heads = db.heads();
+    assert_eq!((heads.latest, heads.safe, heads.finalized), (at(2), at(2), at(2)));
+    drop(chain.db);
+    assert_eq!(Database::open(folder.path(), spec()).unwrap().heads(), heads);
+}
