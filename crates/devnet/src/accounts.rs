@@ -12,7 +12,7 @@ pub const MNEMONIC: &str = "test test test test test test test test test test te
 pub const FIRST_STORY_INDEX: u32 = 10;
 
 /// How many accounts L1 endows with ether: all roles and the first story accounts.
-pub const L1_FUNDED_ACCOUNTS: u32 = 40;
+pub(crate) const L1_FUNDED_ACCOUNTS: u32 = 40;
 
 /// One account: a name, its key.
 #[derive(Debug, Clone)]

@@ -9,11 +9,12 @@ use crate::{Artifacts, DevnetError};
 const SOURCE: &str = "libraries/Preinstalls.sol";
 
 /// Address of multicall3 on every chain.
-pub const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
+pub(crate) const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
 /// Address of Permit2 on every chain.
-pub const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
+pub(crate) const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
 /// The deployer without keys that puts code at addresses by salt.
-pub const DETERMINISTIC_DEPLOYMENT_PROXY: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
+pub(crate) const DETERMINISTIC_DEPLOYMENT_PROXY: Address =
+    address!("4e59b44847b379578588920cA78FbF26c0B4956C");
 
 /// Where Permit2's code keeps the two values that depend on the chain.
 const PERMIT2_CHAIN_ID_OFFSET: usize = 6945;
@@ -88,7 +89,7 @@ impl Preinstalls {
 }
 
 /// Permit2's EIP-712 domain separator on the chain.
-pub fn permit2_domain_separator(chain_id: u64) -> B256 {
+pub(crate) fn permit2_domain_separator(chain_id: u64) -> B256 {
     let domain = "EIP712Domain(string name,uint256 chainId,address verifyingContract)";
     let fields = (keccak256(domain), keccak256("Permit2"), U256::from(chain_id), PERMIT2);
     keccak256(fields.abi_encode())

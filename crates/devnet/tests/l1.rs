@@ -3,9 +3,12 @@
 
 use alloy_primitives::{Address, Bytes, U256, uint};
 use alloy_sol_types::SolEvent;
+use openledger_abi::{
+    erc20::IERC20,
+    op::{IL2OutputOracle, IOptimismPortal, ISystemConfig},
+};
 use openledger_devnet::{
     Accounts, Anvil, AnvilOptions, Artifacts, Call, L1Deployment, L1Parameters, Wallet, deploy_l1_contracts,
-    interfaces::{IErc20, IL2OutputOracle, IOptimismPortal, ISystemConfig},
 };
 
 const L2_CHAIN_ID: u64 = 1_330_660_686;
@@ -39,9 +42,7 @@ async fn deployed_contracts_know_open_and_each_other_and_take_its_deposits() {
     let view = &l1.deployer;
 
     let token = view.view(at.system_config, &ISystemConfig::gasPayingTokenCall {}).await.unwrap();
-    assert_eq!((token.token, token.decimals), (at.open_token, 18));
-    let symbol = ISystemConfig::gasPayingTokenSymbolCall {};
-    assert_eq!(view.view(at.system_config, &symbol).await.unwrap(), "OPEN");
+    assert_eq!((token.addr_, token.decimals_), (at.open_token, 18));
     let scalar = view.view(at.system_config, &ISystemConfig::scalarCall {}).await.unwrap();
     assert_eq!(scalar, U256::from_be_bytes(l1.parameters.system_config().scalar.0));
     let batcher = view.view(at.system_config, &ISystemConfig::batcherHashCall {}).await.unwrap();
@@ -70,14 +71,14 @@ async fn deposit_is_logged_as_derivation_reads_it(l1: &L1) {
     let at = &l1.deployment.contracts;
     let amount = uint!(5_000_000_000_000_000_000_U256);
     let to = Address::repeat_byte(0xaa);
-    let approve = IErc20::approveCall { spender: at.optimism_portal, value: amount };
+    let approve = IERC20::approveCall { spender: at.optimism_portal, value: amount };
     let deposit = IOptimismPortal::depositERC20TransactionCall {
-        to,
-        mint: amount,
-        value: amount,
-        gasLimit: 100_000,
-        isCreation: false,
-        data: Bytes::from_static(&[1, 2, 3]),
+        _to: to,
+        _mint: amount,
+        _value: amount,
+        _gasLimit: 100_000,
+        _isCreation: false,
+        _data: Bytes::from_static(&[1, 2, 3]),
     };
     let receipts = l1
         .deployer
@@ -104,6 +105,6 @@ async fn deposit_is_logged_as_derivation_reads_it(l1: &L1) {
     ]
     .concat();
     assert_eq!(log.opaqueData, Bytes::from(expected));
-    let held = IErc20::balanceOfCall { account: at.optimism_portal };
+    let held = IERC20::balanceOfCall { account: at.optimism_portal };
     assert_eq!(l1.deployer.view(at.open_token, &held).await.unwrap(), amount);
 }

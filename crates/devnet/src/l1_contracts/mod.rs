@@ -5,7 +5,7 @@
 //! is known that L2 starts after, the oracle's.
 
 mod addresses;
-pub mod interfaces;
+mod initializers;
 mod parameters;
 
 use alloy_eips::{BlockId, BlockNumHash, BlockNumberOrTag};
@@ -13,7 +13,7 @@ use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_provider::Provider;
 use alloy_sol_types::{SolCall, SolValue};
 
-use self::interfaces::{
+use self::initializers::{
     IL1Bridge, IL1Erc721Bridge, IL1Messenger, IL2OutputOracle, IMintableFactory, IOptimismPortal,
     IProxyAdmin, ISuperchainConfig, ISystemConfig, SystemAddresses,
 };

@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256, U256, b256, uint};
 use openledger_chainspec::SystemConfig;
 
-use super::interfaces::ResourceConfig;
+use super::initializers::ResourceConfig;
 use crate::accounts::Accounts;
 
 /// Whole supply of OPEN, in wei: a billion, all with the deployer.

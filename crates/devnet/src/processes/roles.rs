@@ -1,0 +1,194 @@
+//! The command line of each role, run by the supervisor and printed in `devnet.json`.
+
+use std::path::PathBuf;
+
+use super::CommandLine;
+use crate::{DevnetError, L1Contracts, Layout, anvil::free_port};
+
+/// Names of the roles, in the order in which they start.
+pub mod names {
+    /// Builds blocks and serves users.
+    pub const SEQUENCER: &str = "sequencer";
+    /// Posts batches to L1.
+    pub const BATCHER: &str = "batcher";
+    /// Posts output roots to L1.
+    pub const PROPOSER: &str = "proposer";
+    /// Derives the chain from L1 alone.
+    pub const VERIFIER: &str = "verifier";
+    /// Answers questions and says which data shaped the answers.
+    pub const ATTRIBUTOR: &str = "attributor";
+}
+
+/// Ports of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodePorts {
+    /// JSON-RPC over HTTP.
+    pub http: u16,
+    /// JSON-RPC over WebSocket.
+    pub ws: u16,
+    /// The Engine API.
+    pub authrpc: u16,
+    /// Metrics.
+    pub metrics: u16,
+}
+
+/// Every port of the network, all on 127.0.0.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// L1.
+    pub l1: u16,
+    /// The sequencer's.
+    pub sequencer: NodePorts,
+    /// The verifier's.
+    pub verifier: NodePorts,
+    /// The attributor's HTTP.
+    pub attributor: u16,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self {
+            l1: 8545,
+            sequencer: NodePorts { http: 9545, ws: 9546, authrpc: 9551, metrics: 9560 },
+            verifier: NodePorts { http: 9645, ws: 9646, authrpc: 9651, metrics: 9660 },
+            attributor: 9700,
+        }
+    }
+}
+
+impl Ports {
+    /// Consecutive ports from `base`, ten of them.
+    pub const fn from_base(base: u16) -> Self {
+        Self {
+            l1: base,
+            sequencer: NodePorts { http: base + 1, ws: base + 2, authrpc: base + 3, metrics: base + 4 },
+            verifier: NodePorts { http: base + 5, ws: base + 6, authrpc: base + 7, metrics: base + 8 },
+            attributor: base + 9,
+        }
+    }
+
+    /// Ports on which nothing listens just now.
+    pub fn free() -> Result<Self, DevnetError> {
+        let node = || {
+            Ok::<_, DevnetError>(NodePorts {
+                http: free_port()?,
+                ws: free_port()?,
+                authrpc: free_port()?,
+                metrics: free_port()?,
+            })
+        };
+        Ok(Self { l1: free_port()?, sequencer: node()?, verifier: node()?, attributor: free_port()? })
+    }
+}
+
+/// The programs that roles run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Programs {
+    /// `openledger`, which runs node, batcher and proposer.
+    pub openledger: PathBuf,
+    /// `attributor`, if one is to run.
+    pub attributor: Option<PathBuf>,
+    /// The attributor's model, a GGUF file.
+    pub model: Option<PathBuf>,
+}
+
+/// Everything that command lines are made of.
+#[derive(Debug, Clone)]
+pub struct Roles {
+    /// Where files are.
+    pub layout: Layout,
+    /// Who listens where.
+    pub ports: Ports,
+    /// What to run.
+    pub programs: Programs,
+    /// The L1 contracts.
+    pub contracts: L1Contracts,
+}
+
+impl Roles {
+    fn url(port: u16) -> String {
+        format!("http://127.0.0.1:{port}")
+    }
+
+    /// L1's JSON-RPC, which serves blobs too.
+    pub fn l1_http(&self) -> String {
+        Self::url(self.ports.l1)
+    }
+
+    /// The sequencer's JSON-RPC.
+    pub fn l2_http(&self) -> String {
+        Self::url(self.ports.sequencer.http)
+    }
+
+    /// The sequencer's WebSocket.
+    pub fn l2_ws(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.ports.sequencer.ws)
+    }
+
+    /// The verifier's JSON-RPC.
+    pub fn verifier_http(&self) -> String {
+        Self::url(self.ports.verifier.http)
+    }
+
+    /// The attributor's HTTP.
+    pub fn attributor_http(&self) -> String {
+        Self::url(self.ports.attributor)
+    }
+
+    /// The sequencer's command line.
+    pub fn sequencer(&self) -> CommandLine {
+        self.node(names::SEQUENCER, self.ports.sequencer)
+    }
+
+    /// The verifier's command line: it knows the sequencer only to pass transactions on.
+    pub fn verifier(&self) -> CommandLine {
+        self.node(names::VERIFIER, self.ports.verifier).flag("--rollup.sequencer-http", self.l2_http())
+    }
+
+    fn node(&self, role: &str, ports: NodePorts) -> CommandLine {
+        CommandLine::new(&self.programs.openledger)
+            .arg("node")
+            .flag("--role", role)
+            .flag("--datadir", self.layout.data_of(role).display())
+            .flag("--chain", self.layout.genesis().display())
+            .flag("--rollup-config", self.layout.rollup().display())
+            .flag("--http.port", ports.http)
+            .flag("--ws.port", ports.ws)
+            .flag("--authrpc.port", ports.authrpc)
+            .flag("--l1.rpc", self.l1_http())
+            .flag("--l1.beacon", self.l1_http())
+            .flag("--metrics", format!("127.0.0.1:{}", ports.metrics))
+    }
+
+    /// The batcher's command line.
+    pub fn batcher(&self) -> CommandLine {
+        self.poster(names::BATCHER).flag("--rollup-config", self.layout.rollup().display())
+    }
+
+    /// The proposer's command line.
+    pub fn proposer(&self) -> CommandLine {
+        self.poster(names::PROPOSER).flag("--l2oo-address", self.contracts.l2_output_oracle)
+    }
+
+    fn poster(&self, role: &str) -> CommandLine {
+        CommandLine::new(&self.programs.openledger)
+            .arg(role)
+            .flag("--l1.rpc", self.l1_http())
+            .flag("--l2.rpc", self.l2_http())
+            .flag("--private-key-file", self.layout.key_of(role).display())
+    }
+
+    /// The attributor's command line, where there is a program and a model for it.
+    pub fn attributor(&self) -> Option<CommandLine> {
+        let (program, model) = (self.programs.attributor.as_ref()?, self.programs.model.as_ref()?);
+        let role = names::ATTRIBUTOR;
+        Some(
+            CommandLine::new(program)
+                .flag("--datadir", self.layout.data_of(role).display())
+                .flag("--l2.rpc", self.l2_http())
+                .flag("--http.port", self.ports.attributor)
+                .flag("--private-key-file", self.layout.key_of(role).display())
+                .flag("--model", model.display()),
+        )
+    }
+}
