@@ -11,7 +11,8 @@
 //! **Whitening.** By default each number of a gradient is first divided by its root mean square over
 //! the rows (the diagonal of the empirical Fisher matrix, as Adam's second moment). A few numbers
 //! otherwise carry most of every gradient's length, whatever the text: measured on two subjects and 18
-//! questions, the right subject earned more for 18 with it and for 8 to 12 without.
+//! questions, the right subject earned more for all 18 with it (any damping from 0.001 to 0.1) and for
+//! 12 to 16 without.
 //!
 //! **Unit length.** Each gradient is then scaled to length one. A row that the adapter fits badly has a
 //! long gradient and would otherwise score high for any answer; direction tells subjects apart.
