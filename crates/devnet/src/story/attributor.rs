@@ -1,0 +1,191 @@
+//! The attributor's HTTP interface, as its users call it.
+
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use super::HeldOutReport;
+use crate::DevnetError;
+
+const POLL: Duration = Duration::from_millis(500);
+/// How long the attributor may be away, for it is started again when it dies.
+const AWAY: Duration = Duration::from_secs(120);
+
+/// A client of one attributor.
+#[derive(Debug, Clone)]
+pub(super) struct AttributorClient {
+    http: Client,
+    url: String,
+    operator_token: String,
+}
+
+/// A training, as far as the story needs it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Training {
+    pub(super) state: String,
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+    #[serde(default)]
+    pub(super) step: Option<usize>,
+    #[serde(default)]
+    pub(super) steps: Option<usize>,
+    #[serde(default)]
+    pub(super) loss: Option<f64>,
+    pub(super) trained: Option<Trained>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Trained {
+    pub(super) model: Option<u64>,
+    pub(super) adapter_hash: B256,
+    pub(super) loss_first: f64,
+    pub(super) loss_last: f64,
+    pub(super) held_out: Vec<HeldOutReport>,
+    pub(super) duplicates: usize,
+}
+
+/// A request, as far as the story needs it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Answer {
+    pub(super) state: String,
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+    #[serde(default)]
+    pub(super) answer: Option<String>,
+}
+
+/// A row with its salt, as the owner keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct SaltedRow<'a> {
+    pub(super) salt: B256,
+    pub(super) text: &'a str,
+}
+
+impl AttributorClient {
+    pub(super) fn new(url: String, operator_token: String) -> Self {
+        Self { http: Client::new(), url, operator_token }
+    }
+
+    /// Gives rows to the store.
+    pub(super) async fn upload(
+        &self,
+        owner: &PrivateKeySigner,
+        datanet: u64,
+        root: B256,
+        rows: &[SaltedRow<'_>],
+    ) -> Result<(), DevnetError> {
+        let message = format!("OpenLedger: keep my rows\ndatanet: {datanet}\nroot: {root}");
+        let rows: Vec<Value> = rows.iter().map(|row| json!({ "salt": row.salt, "text": row.text })).collect();
+        let owner_address: Address = owner.address();
+        let body = json!({
+            "datanet": datanet,
+            "owner": owner_address,
+            "root": root,
+            "rows": rows,
+            "signature": sign(owner, &message)?,
+        });
+        let _: Value = self.ask(|| self.http.post(self.at("contributions")).json(&body)).await?;
+        Ok(())
+    }
+
+    /// Orders a training; ordering the same one again is harmless.
+    pub(super) async fn train(
+        &self,
+        name: &str,
+        datanets: &[u64],
+        training: &serde_json::Map<String, Value>,
+    ) -> Result<(), DevnetError> {
+        let body = json!({ "name": name, "datanets": datanets, "training": training });
+        let order = || self.http.post(self.at("models")).bearer_auth(&self.operator_token).json(&body);
+        let _: Training = self.ask(order).await?;
+        Ok(())
+    }
+
+    /// Waits for a training to be ready; `seen` is shown every state on the way.
+    pub(super) async fn trained(&self, name: &str, mut seen: impl FnMut(&Training)) -> Result<Trained, DevnetError> {
+        loop {
+            let training: Training = self.ask(|| self.http.get(self.at(&format!("models/{name}")))).await?;
+            seen(&training);
+            match (training.state.as_str(), training.trained) {
+                ("ready", Some(trained)) => return Ok(trained),
+                ("failed", _) => {
+                    let reason = training.reason.unwrap_or_default();
+                    return Err(DevnetError::Story(format!("training {name} failed: {reason}")));
+                }
+                _ => sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Hands the prompt of an escrowed request over and waits for the settled answer.
+    pub(super) async fn answer(
+        &self,
+        payer: &PrivateKeySigner,
+        request_id: B256,
+        prompt: &str,
+        salt: B256,
+    ) -> Result<String, DevnetError> {
+        let message = format!("OpenLedger: answer my request\nrequest: {request_id}");
+        let signature = sign(payer, &message)?;
+        let body = json!({ "request_id": request_id, "prompt": prompt, "salt": salt, "signature": signature });
+        let _: Answer = self.ask(|| self.http.post(self.at("answers")).json(&body)).await?;
+        loop {
+            let place = self.at(&format!("answers/{request_id}?salt={salt}"));
+            let answer: Answer = self.ask(|| self.http.get(&place)).await?;
+            match answer.state.as_str() {
+                "settled" => return Ok(answer.answer.unwrap_or_default()),
+                "failed" => {
+                    let reason = answer.reason.unwrap_or_default();
+                    return Err(DevnetError::Story(format!("request {request_id} failed: {reason}")));
+                }
+                _ => sleep(POLL).await,
+            }
+        }
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}/v1/{path}", self.url)
+    }
+
+    /// Asks until there is an answer; while the attributor is away it is asked again.
+    async fn ask<T: DeserializeOwned>(&self, request: impl Fn() -> RequestBuilder) -> Result<T, DevnetError> {
+        let deadline = Instant::now() + AWAY;
+        loop {
+            let failure = match request().send().await {
+                Ok(response) => {
+                    let status = response.status();
+                    let text = response.text().await.unwrap_or_default();
+                    if status.is_success() {
+                        return serde_json::from_str(&text)
+                            .map_err(|error| DevnetError::Story(format!("the attributor's answer: {error}")));
+                    }
+                    let later = [StatusCode::BAD_GATEWAY, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+                    if !later {
+                        return Err(DevnetError::Story(format!("the attributor refuses ({status}): {text}")));
+                    }
+                    text
+                }
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= deadline {
+                return Err(DevnetError::Timeout { what: format!("the attributor: {failure}"), seconds: AWAY.as_secs() });
+            }
+            warn!(failure, "asking the attributor again");
+            sleep(POLL).await;
+        }
+    }
+}
+
+fn sign(signer: &PrivateKeySigner, message: &str) -> Result<Bytes, DevnetError> {
+    let signature = signer
+        .sign_message_sync(message.as_bytes())
+        .map_err(|error| DevnetError::Story(format!("signing: {error}")))?;
+    Ok(Bytes::from(signature.as_bytes().to_vec()))
+}

@@ -1,0 +1,196 @@
+//! `report.json`: what the story did, for people and programs.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// All of it. Amounts are wei as decimal strings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// The Datanets.
+    pub datanets: Vec<DatanetReport>,
+    /// The models.
+    pub models: Vec<ModelReport>,
+    /// The answers, and who was paid for them.
+    pub receipts: Vec<ReceiptReport>,
+    /// The batches on L1.
+    pub batches: Vec<BatchReport>,
+    /// What the verifier derived from L1.
+    pub verifier: Option<VerifierReport>,
+    /// What started its way to L1.
+    pub withdrawals: Vec<WithdrawalReport>,
+    /// Seconds by step.
+    pub seconds: BTreeMap<String, f64>,
+}
+
+/// A Datanet after the story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DatanetReport {
+    /// Its name in the story.
+    pub name: String,
+    /// Its number on chain.
+    pub datanet: u64,
+    /// Its owner.
+    pub owner: Address,
+    /// Its latest version.
+    pub version: u32,
+    /// Rows of that version.
+    pub rows: u64,
+    /// Near-duplicate clusters of that version.
+    pub clusters: u32,
+}
+
+/// A model after the story.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelReport {
+    /// Its name in the story.
+    pub name: String,
+    /// Its number on chain.
+    pub model: u64,
+    /// Loss of the first training step, nats a token.
+    pub loss_first: f64,
+    /// Mean loss of the last tenth of the steps.
+    pub loss_last: f64,
+    /// Loss on rows that were kept out of training.
+    pub held_out: Vec<HeldOutReport>,
+    /// Near-duplicate rows that were neither trained on nor scored.
+    pub duplicates: usize,
+    /// Hash of the adapter.
+    pub adapter_hash: B256,
+}
+
+/// Loss on rows of one Datanet that were kept out of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutReport {
+    /// The Datanet.
+    pub datanet: u64,
+    /// How many rows.
+    pub rows: usize,
+    /// Mean loss of the base model, nats a token.
+    pub before: f64,
+    /// Mean loss with the adapter.
+    pub after: f64,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceiptReport {
+    /// The request.
+    pub request_id: B256,
+    /// L2 block of receipt, attribution and payments.
+    pub block: u64,
+    /// The question.
+    pub question: String,
+    /// The Datanet that the story says it is about.
+    pub about: Option<String>,
+    /// The answer.
+    pub answer: String,
+    /// What was escrowed.
+    #[serde(serialize_with = "decimal")]
+    pub escrow_wei: U256,
+    /// What the answer cost.
+    #[serde(serialize_with = "decimal")]
+    pub fee_wei: U256,
+    /// The platform's part.
+    #[serde(serialize_with = "decimal")]
+    pub platform_wei: U256,
+    /// The model owner's part.
+    #[serde(serialize_with = "decimal")]
+    pub model_wei: U256,
+    /// The stakers' part.
+    #[serde(serialize_with = "decimal")]
+    pub stakers_wei: U256,
+    /// What clusters and, for what no cluster earned, Datanets got.
+    pub credited: Vec<CreditReport>,
+    /// What went back to the payer of the escrow.
+    #[serde(serialize_with = "decimal")]
+    pub refunded_wei: U256,
+    /// Share that no cluster earned.
+    pub unattributed_ppm: u32,
+}
+
+/// A payment to an owner of data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CreditReport {
+    /// The account's name in the story.
+    pub account: String,
+    /// The Datanet's name in the story.
+    pub datanet: String,
+    /// The cluster by its canonical row, `contribution/row`; `None` for a Datanet's part of the unattributed.
+    pub cluster: Option<String>,
+    /// The cluster's share.
+    pub shares_ppm: u32,
+    /// The payment.
+    #[serde(serialize_with = "decimal")]
+    pub wei: U256,
+}
+
+/// A batch transaction on L1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BatchReport {
+    /// The transaction.
+    pub l1_tx: B256,
+    /// L1 block.
+    pub l1_block: u64,
+    /// Blobs it carries.
+    pub blobs: usize,
+    /// First L2 block of the channel that it carries.
+    pub l2_first: u64,
+    /// Last L2 block.
+    pub l2_last: u64,
+}
+
+/// What the verifier derived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifierReport {
+    /// The block compared.
+    pub number: u64,
+    /// The verifier's hash of it.
+    pub hash: B256,
+    /// The verifier's state root.
+    pub state_root: B256,
+    /// Whether the sequencer's are the same.
+    pub equals_sequencer: bool,
+}
+
+/// A withdrawal that was started on L2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WithdrawalReport {
+    /// Who withdraws.
+    pub account: String,
+    /// What was claimed before.
+    #[serde(serialize_with = "decimal")]
+    pub claimed_wei: U256,
+    /// What is withdrawn.
+    #[serde(serialize_with = "decimal")]
+    pub amount_wei: U256,
+    /// The withdrawal's hash.
+    pub hash: B256,
+    /// L2 block that recorded it.
+    pub l2_block: u64,
+}
+
+fn decimal<S: Serializer>(amount: &U256, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
+}
+
+impl ReceiptReport {
+    /// Whether the parts sum to the fee, and fee and refund to the escrow, to the wei.
+    pub fn adds_up(&self) -> bool {
+        let credited = self.credited.iter().fold(U256::ZERO, |sum, credit| sum.saturating_add(credit.wei));
+        let parts = [self.platform_wei, self.model_wei, self.stakers_wei, credited];
+        let sum = parts.iter().fold(U256::ZERO, |sum, part| sum.saturating_add(*part));
+        sum == self.fee_wei && self.fee_wei.saturating_add(self.refunded_wei) == self.escrow_wei
+    }
+
+    /// Wei that each Datanet's clusters earned.
+    pub fn by_datanet(&self) -> BTreeMap<&str, U256> {
+        let mut sums = BTreeMap::new();
+        for credit in self.credited.iter().filter(|credit| credit.cluster.is_some()) {
+            let sum: &mut U256 = sums.entry(credit.datanet.as_str()).or_default();
+            *sum = sum.saturating_add(credit.wei);
+        }
+        sums
+    }
+}
