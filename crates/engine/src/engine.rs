@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_consensus::{Header, transaction::Recovered};
+use alloy_consensus::{Header, proofs::calculate_transaction_root, transaction::Recovered};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
 use metrics::{counter, gauge, histogram};
@@ -156,9 +156,11 @@ impl Engine {
             return Ok(id);
         }
         let parent = self.head_header(block.header.parent_hash)?;
+        // The hash covers the header alone: somebody may have put another body under it.
+        let built_here = self.built.contains(&id.hash) && body_fits_header(&block);
         let new = match self.execute(&parent, block, id) {
             Ok(new) => new,
-            Err(EngineError::Invalid(error)) if error.is_invalid_block() && self.built.contains(&id.hash) => {
+            Err(EngineError::Invalid(error)) if error.is_invalid_block() && built_here => {
                 error!(number = id.number, hash = %id.hash, %error, "built block did not reproduce");
                 counter!("engine_not_reproducible_total").increment(1);
                 let differences = match error {
@@ -285,6 +287,14 @@ impl Engine {
         // Nobody may be listening.
         let _ = self.events.send(event);
     }
+}
+
+/// Whether a block's body is the one its header stands for.
+fn body_fits_header(block: &OpBlock) -> bool {
+    let OpBlock { header, body } = block;
+    body.ommers.is_empty()
+        && body.withdrawals.as_ref().is_some_and(|withdrawals| withdrawals.is_empty())
+        && calculate_transaction_root(&body.transactions) == header.transactions_root
 }
 
 fn roots(update: &StateUpdate) -> Result<StateRoots, EngineError> {
