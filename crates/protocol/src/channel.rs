@@ -73,6 +73,14 @@ impl Channel {
         number > self.open_block.number.saturating_add(timeout_blocks)
     }
 
+    /// The number that the next frame must have where frames must come in order.
+    pub fn next_number(&self) -> Option<u16> {
+        match self.frames.last_key_value() {
+            Some((last, _)) => last.checked_add(1),
+            None => Some(0),
+        }
+    }
+
     /// Takes a frame. A closing frame drops frames numbered above it.
     pub fn add(&mut self, frame: Frame) -> Result<(), ChannelError> {
         let number = frame.number;

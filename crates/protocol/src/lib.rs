@@ -32,4 +32,6 @@ pub use frame::{ChannelId, FRAME_OVERHEAD_BYTES, Frame, FrameError, MAX_FRAME_DA
 pub use l1_info::{L1_ATTRIBUTES_GAS_LIMIT, L1Info, L1InfoError};
 pub use output_root::output_root_v0;
 pub use receipts::{ReceiptsError, verify_receipts};
-pub use system_config::{ConfigUpdate, ConfigUpdateError, apply_config_updates, system_config_of_l2_block};
+pub use system_config::{
+    ConfigUpdate, ConfigUpdateError, apply_config_updates, read_config_updates, system_config_of_l2_block,
+};

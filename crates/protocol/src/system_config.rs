@@ -55,17 +55,16 @@ pub enum ConfigUpdateError {
     },
 }
 
-/// Applies the changes in the logs of one L1 block to `config`, in order.
+/// The changes in the logs of one L1 block, in order.
 ///
 /// A malformed log changes nothing and does not hide the ones after it: the contract is trusted, but
-/// a later version of it may say things that this one does not know. They are returned.
-pub fn apply_config_updates(
-    config: &mut SystemConfig,
+/// a later version of it may say things that this one does not know. They are the errors.
+pub fn read_config_updates(
     receipts: &[ReceiptEnvelope],
     system_config_contract: Address,
-) -> Vec<ConfigUpdateError> {
+) -> (Vec<ConfigUpdate>, Vec<ConfigUpdateError>) {
     let logs = receipts.iter().filter(|receipt| receipt.status()).flat_map(|r| r.logs());
-    let mut errors = Vec::new();
+    let (mut updates, mut errors) = (Vec::new(), Vec::new());
     for log in logs {
         let is_update =
             log.address == system_config_contract && log.topics().first() == Some(&CONFIG_UPDATE_TOPIC);
@@ -73,9 +72,22 @@ pub fn apply_config_updates(
             continue;
         }
         match ConfigUpdate::decode(log) {
-            Ok(update) => update.apply(config),
+            Ok(update) => updates.push(update),
             Err(error) => errors.push(error),
         }
+    }
+    (updates, errors)
+}
+
+/// Applies the changes in the logs of one L1 block to `config` and returns the malformed ones.
+pub fn apply_config_updates(
+    config: &mut SystemConfig,
+    receipts: &[ReceiptEnvelope],
+    system_config_contract: Address,
+) -> Vec<ConfigUpdateError> {
+    let (updates, errors) = read_config_updates(receipts, system_config_contract);
+    for update in updates {
+        update.apply(config);
     }
     errors
 }
