@@ -61,8 +61,18 @@ impl Ports {
     pub const fn from_base(base: u16) -> Self {
         Self {
             l1: base,
-            sequencer: NodePorts { http: base.saturating_add(1), ws: base + 2, authrpc: base + 3, metrics: base + 4 },
-            verifier: NodePorts { http: base.saturating_add(5), ws: base + 6, authrpc: base + 7, metrics: base + 8 },
+            sequencer: NodePorts {
+                http: base.saturating_add(1),
+                ws: base.saturating_add(2),
+                authrpc: base.saturating_add(3),
+                metrics: base.saturating_add(4),
+            },
+            verifier: NodePorts {
+                http: base.saturating_add(5),
+                ws: base.saturating_add(6),
+                authrpc: base.saturating_add(7),
+                metrics: base.saturating_add(8),
+            },
             attributor: base.saturating_add(9),
         }
     }
