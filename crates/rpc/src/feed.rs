@@ -54,8 +54,8 @@ impl HeadFeed {
     }
 
     /// Follows the chain for ever.
-    pub(crate) async fn run(self, database: Database, head_moved: Arc<Notify>) {
-        let mut follower = Some(Follower::new(database));
+    pub(crate) async fn run(self, follower: Follower, head_moved: Arc<Notify>) {
+        let mut follower = Some(follower);
         loop {
             let _ = tokio::time::timeout(POLL, head_moved.notified()).await;
             let Some(mut current) = follower.take() else { return };

@@ -12,7 +12,8 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tracing::info;
 
 use crate::{
-    HeadFeed, RpcConfig, RpcDeps, RpcStartError, filters::Filters, methods, node::Node, subscriptions::HexIds,
+    HeadFeed, RpcConfig, RpcDeps, RpcStartError, feed::Follower, filters::Filters, methods, node::Node,
+    subscriptions::HexIds,
 };
 
 /// The JSON-RPC server.
@@ -65,9 +66,11 @@ impl RpcServer {
     pub async fn start(config: RpcConfig, deps: RpcDeps) -> Result<RpcHandle, RpcStartError> {
         let cors = cors(&config.cors_origins)?;
         let feed = HeadFeed::new();
+        // From the head of now: what is added while the server starts is told.
+        let follower = Follower::new(deps.database.clone());
         let node = Node {
             filters: Filters::new(config.max_filters, config.filter_timeout),
-            database: deps.database.clone(),
+            database: deps.database,
             pool: deps.pool,
             rollup: deps.rollup,
             feed: feed.clone(),
@@ -96,7 +99,7 @@ impl RpcServer {
             }
             None => None,
         };
-        let follower = tokio::spawn(feed.clone().run(deps.database, deps.head_moved));
+        let follower = tokio::spawn(feed.clone().run(follower, deps.head_moved));
         Ok(RpcHandle { http, ws, feed, follower })
     }
 }
