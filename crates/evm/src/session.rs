@@ -17,7 +17,6 @@ use op_revm::OpSpecId;
 use openledger_chainspec::ChainSpec;
 use revm::{
     DatabaseRef,
-    context_interface::JournalTr,
     database::{State, WrapDatabaseRef, states::bundle_state::BundleRetention},
     inspector::NoOpInspector,
 };
@@ -78,9 +77,7 @@ impl<'a, D: DatabaseRef + Debug> Session<'a, D> {
         }
         let result = self.executor.execute_transaction(tx);
         let Err(error) = result else { return Ok(()) };
-        // The EVM keeps what it loaded for a transaction that failed its checks: warm addresses
-        // would make the next one cheaper here than for whoever executes without this one.
-        self.executor.evm.ctx_mut().journaled_state.finalize();
+        // The EVM clears its journal after every transaction, failed ones too.
         Err(match error {
             BlockExecutionError::Validation(error) => match error {
                 BlockValidationError::TransactionGasLimitMoreThanAvailableBlockGas { .. } => {

@@ -237,7 +237,8 @@ fn every_tampered_field_is_named() {
     let pending = chain.build(&chain.attributes(vec![]), pool).unwrap();
     let block = chain.seal(pending);
     chain.check(&block).unwrap();
-    let tamper: [(&str, fn(&mut OpBlock)); 19] = [
+    type Change = (&'static str, fn(&mut OpBlock));
+    let tamper: [Change; 19] = [
         ("parentHash", |b| b.header.parent_hash = B256::ZERO),
         ("sha3Uncles", |b| b.header.ommers_hash = B256::ZERO),
         ("transactionsRoot", |b| b.header.transactions_root = B256::ZERO),
