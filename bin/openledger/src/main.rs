@@ -1,3 +1,49 @@
-//! openledger.
+//! OpenLedger's node and the roles around it.
 
-fn main() {}
+mod batcher;
+mod db;
+mod devnet;
+mod endpoint;
+mod l1_headers;
+mod logging;
+mod node;
+mod proposer;
+mod shutdown;
+
+use clap::{Parser, Subcommand};
+use eyre::Result;
+
+/// OpenLedger: an Ethereum L2 on which AI pays its sources.
+#[derive(Debug, Parser)]
+#[command(name = "openledger", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a node: the sequencer, or a verifier that derives the chain from L1 alone.
+    Node(Box<node::NodeArguments>),
+    /// Posts the sequencer's blocks to L1 in blobs.
+    Batcher(batcher::BatcherArguments),
+    /// Posts output roots to L1, against which withdrawals are proven.
+    Proposer(proposer::ProposerArguments),
+    /// Puts up a whole network on this machine and plays a story on it.
+    Devnet(devnet::DevnetArguments),
+    /// Looks at a node's database.
+    #[command(subcommand)]
+    Db(db::DbCommand),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    logging::init();
+    match Arguments::parse().command {
+        Command::Node(arguments) => node::run(*arguments).await,
+        Command::Batcher(arguments) => batcher::run(arguments).await,
+        Command::Proposer(arguments) => proposer::run(arguments).await,
+        Command::Devnet(arguments) => devnet::run(arguments).await,
+        Command::Db(command) => db::run(command),
+    }
+}

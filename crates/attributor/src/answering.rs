@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Signature, U256, keccak256};
 use openledger_abi::{IAttribution, IPayouts};
-use openledger_attribution::{Scores, ShareConfig, attribute, gradients, length};
+use openledger_attribution::{Scores, ShareConfig, attribute, gradients};
 use openledger_content_store::{Row, contribution_root};
 use openledger_model::PrefixCache;
 use openledger_shares::{answer_hash, fee_wei, prompt_hash};
@@ -189,9 +189,7 @@ fn answer(
     let first_layer = loaded.adapter.config().first_layer(model.config());
     let mut cache = PrefixCache::new(first_layer, ANSWER_CACHE_BYTES);
     let taken = gradients(model, &loaded.adapter, &mut cache, &[&sequence])?;
-    let gradient = taken.row(0).unwrap_or_default();
-    let products = loaded.gradients.products(gradient)?;
-    let scores = Scores::new(&loaded.influence.scores(&products, length(gradient))?)?;
+    let scores = Scores::new(&loaded.scorer.scores(&taken)?)?;
     let shares = attribute(&scores, ShareConfig::default())?;
     let mut credits: Vec<ClusterCredit> = shares
         .shares

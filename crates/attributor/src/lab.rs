@@ -1,7 +1,7 @@
 //! The thread that owns the model: tensors never leave it.
 
 use crate::AttributorError;
-use openledger_attribution::{GradientStore, Influence, InfluenceConfig};
+use openledger_attribution::{GradientStore, InfluenceConfig, Scorer};
 use openledger_model::{Adapter, BaseModel, Device, PrefixCache, Tokenizer};
 use std::{
     collections::{HashMap, VecDeque},
@@ -39,8 +39,7 @@ pub(crate) struct Bench {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) adapter: Adapter,
-    pub(crate) gradients: GradientStore,
-    pub(crate) influence: Influence,
+    pub(crate) scorer: Scorer,
 }
 
 impl Lab {
@@ -152,8 +151,8 @@ impl Loaded {
             let reason = format!("{}: the gradients are of another adapter", folder.display());
             return Err(AttributorError::Invalid(reason));
         }
-        let influence = Influence::new(&gradients.gram()?, InfluenceConfig::default())?;
-        Ok(Self { adapter, gradients, influence })
+        let scorer = Scorer::new(gradients, InfluenceConfig::default())?;
+        Ok(Self { adapter, scorer })
     }
 }
 

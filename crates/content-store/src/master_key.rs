@@ -49,7 +49,9 @@ impl MasterKey {
                     .mode(0o600)
                     .open(path)
                     .map_err(|e| fail(e.to_string()))?;
-                file.write_all(key.0.as_ref()).and_then(|()| file.sync_all()).map_err(|e| fail(e.to_string()))?;
+                file.write_all(key.0.as_ref())
+                    .and_then(|()| file.sync_all())
+                    .map_err(|e| fail(e.to_string()))?;
                 Ok(key)
             }
             Err(error) => Err(fail(error.to_string())),

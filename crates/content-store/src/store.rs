@@ -6,7 +6,9 @@ use crate::{
     contribution_root,
 };
 use alloy_primitives::{B256, Bytes};
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as ObjectPath};
+use object_store::{
+    ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as ObjectPath,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{path::Path, sync::Arc};
 use zeroize::Zeroizing;
@@ -47,8 +49,8 @@ impl ContentStore {
         let mut sealed = Vec::with_capacity(rows.len());
         for (index, row) in (0..).zip(rows) {
             let plain = Zeroizing::new([row.salt.as_slice(), row.text.as_bytes()].concat());
-            let (key, ciphertext) =
-                seal_row(&self.master, root, index, &plain).ok_or(ContentStoreError::Undecryptable { root })?;
+            let (key, ciphertext) = seal_row(&self.master, root, index, &plain)
+                .ok_or(ContentStoreError::Undecryptable { root })?;
             keys.push(Some(key));
             sealed.push(ciphertext);
         }
@@ -112,7 +114,11 @@ impl ContentStore {
         Ok((keys, sealed))
     }
 
-    async fn read_json<T: DeserializeOwned>(&self, root: B256, path: ObjectPath) -> Result<T, ContentStoreError> {
+    async fn read_json<T: DeserializeOwned>(
+        &self,
+        root: B256,
+        path: ObjectPath,
+    ) -> Result<T, ContentStoreError> {
         let object = match self.objects.get(&path).await {
             Err(object_store::Error::NotFound { .. }) => {
                 return Err(ContentStoreError::UnknownContribution(root));

@@ -72,6 +72,9 @@ pub enum DevnetError {
         /// What the EVM said.
         reason: String,
     },
+    /// The story is not one, or a step of it did not do what it should.
+    #[error("story: {0}")]
+    Story(String),
     /// The genesis or rollup configuration is not valid.
     #[error(transparent)]
     ChainSpec(#[from] ChainSpecError),

@@ -54,6 +54,11 @@ impl Layout {
         self.root.join("genesis.json")
     }
 
+    /// What the story did.
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report.json")
+    }
+
     /// The rollup configuration.
     pub fn rollup(&self) -> PathBuf {
         self.root.join("rollup.json")

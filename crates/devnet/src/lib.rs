@@ -13,6 +13,7 @@ mod layout;
 mod network;
 mod preinstalls;
 mod processes;
+pub mod story;
 mod wallet;
 mod withdrawal;
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::{Future, IntoFuture},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,10 +11,11 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{DynProvider, Provider, ProviderBuilder};
-use alloy_rpc_types_eth::{TransactionInput, TransactionReceipt, TransactionRequest};
+use alloy_rpc_types_eth::{Filter, TransactionInput, TransactionReceipt, TransactionRequest};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
+use alloy_transport::TransportError;
 use tokio::sync::Mutex;
 
 use crate::DevnetError;
@@ -21,6 +23,10 @@ use crate::DevnetError;
 const TIP_WEI: u128 = 1_000_000;
 const MINED_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// A node that was killed has forgotten what waited in its pool.
+const SEND_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// How long a node may be away, for it is started again when it dies.
+const AWAY: Duration = Duration::from_secs(60);
 
 /// Connects to a JSON-RPC endpoint over HTTP.
 pub fn connect(url: &str) -> Result<DynProvider, DevnetError> {
@@ -107,9 +113,7 @@ impl Wallet {
 
     /// The account's next nonce, counting what is pending.
     pub async fn next_nonce(&self) -> Result<u64, DevnetError> {
-        self.provider
-            .get_transaction_count(self.address())
-            .pending()
+        while_away(|| self.provider.get_transaction_count(self.address()).pending().into_future())
             .await
             .map_err(DevnetError::rpc("eth_getTransactionCount"))
     }
@@ -127,15 +131,16 @@ impl Wallet {
         {
             let _order = self.sending.lock().await;
             let first_nonce = self.next_nonce().await?;
-            let gas_price = self.provider.get_gas_price().await.map_err(DevnetError::rpc("eth_gasPrice"))?;
+            let gas_price = while_away(|| self.provider.get_gas_price()).await;
+            let gas_price = gas_price.map_err(DevnetError::rpc("eth_gasPrice"))?;
             for (nonce, call) in (first_nonce..).zip(calls) {
-                let hash = self.submit(&call, nonce, gas_price).await?;
-                sent.push((call, hash));
+                let transaction = self.submit(&call, nonce, gas_price).await?;
+                sent.push((call, transaction));
             }
         }
         let mut receipts = Vec::with_capacity(sent.len());
-        for (call, hash) in sent {
-            let receipt = self.wait_for_receipt(&call.label, hash).await?;
+        for (call, transaction) in sent {
+            let receipt = self.wait_for_receipt(&call.label, &transaction).await?;
             if !receipt.status() {
                 let reason = self.revert_reason(&call, &receipt).await;
                 return Err(DevnetError::Transaction { label: call.label, reason });
@@ -150,12 +155,13 @@ impl Wallet {
         view(&self.provider, to, call).await
     }
 
-    async fn submit(&self, call: &Call, nonce: u64, gas_price: u128) -> Result<B256, DevnetError> {
+    async fn submit(&self, call: &Call, nonce: u64, gas_price: u128) -> Result<TxEnvelope, DevnetError> {
         let fail = |reason: String| DevnetError::Transaction { label: call.label.clone(), reason };
         let gas_limit = match call.gas_limit {
             Some(gas_limit) => gas_limit,
             None => {
-                let estimate = self.provider.estimate_gas(self.request(call)).await;
+                let estimate =
+                    while_away(|| self.provider.estimate_gas(self.request(call)).into_future()).await;
                 let gas = estimate.map_err(|error| fail(error.to_string()))?;
                 gas.saturating_add(gas / 4)
             }
@@ -176,18 +182,26 @@ impl Wallet {
             .sign_hash_sync(&transaction.signature_hash())
             .map_err(|error| fail(error.to_string()))?;
         let envelope = TxEnvelope::from(transaction.into_signed(signature));
-        self.provider
-            .send_raw_transaction(&envelope.encoded_2718())
-            .await
-            .map(|pending| *pending.tx_hash())
-            .map_err(|error| fail(error.to_string()))
+        let raw = envelope.encoded_2718();
+        match while_away(|| self.provider.send_raw_transaction(&raw)).await {
+            Ok(_) => Ok(envelope),
+            // The node took it and died before it could say so.
+            Err(error) if error.to_string().contains("already known") => Ok(envelope),
+            Err(error) => Err(fail(error.to_string())),
+        }
     }
 
-    async fn wait_for_receipt(&self, label: &str, hash: B256) -> Result<TransactionReceipt, DevnetError> {
+    /// Waits for a receipt. A node that is away is waited for, and is sent the transaction again.
+    async fn wait_for_receipt(
+        &self,
+        label: &str,
+        transaction: &TxEnvelope,
+    ) -> Result<TransactionReceipt, DevnetError> {
+        let hash = *transaction.tx_hash();
         let deadline = Instant::now() + MINED_TIMEOUT;
+        let mut send_again = Instant::now() + SEND_AGAIN_AFTER;
         loop {
-            let receipt = self.provider.get_transaction_receipt(hash).await;
-            if let Some(receipt) = receipt.map_err(DevnetError::rpc("eth_getTransactionReceipt"))? {
+            if let Ok(Some(receipt)) = self.provider.get_transaction_receipt(hash).await {
                 return Ok(receipt);
             }
             if Instant::now() >= deadline {
@@ -196,8 +210,36 @@ impl Wallet {
                     seconds: MINED_TIMEOUT.as_secs(),
                 });
             }
+            if Instant::now() >= send_again {
+                send_again = Instant::now() + SEND_AGAIN_AFTER;
+                // A refusal says nothing: it may be mined already. The receipt decides.
+                let _ = self.provider.send_raw_transaction(&transaction.encoded_2718()).await;
+            }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+
+    /// Timestamp of the latest block, in seconds.
+    pub async fn latest_timestamp(&self) -> Result<u64, DevnetError> {
+        let block = while_away(|| self.provider.get_block_by_number(Default::default()).into_future()).await;
+        let block = block.map_err(DevnetError::rpc("eth_getBlockByNumber"))?;
+        let missing = || DevnetError::Rpc {
+            what: "eth_getBlockByNumber".to_owned(),
+            reason: "there is no latest block".to_owned(),
+        };
+        Ok(block.ok_or_else(missing)?.header.timestamp)
+    }
+
+    /// Logs of `address` in one block whose first indexed argument is `topic`.
+    pub async fn logs_in(
+        &self,
+        block: u64,
+        address: Address,
+        topic: B256,
+    ) -> Result<Vec<alloy_primitives::Log>, DevnetError> {
+        let filter = Filter::new().select(block).address(address).topic1(topic);
+        let logs = while_away(|| self.provider.get_logs(&filter)).await;
+        Ok(logs.map_err(DevnetError::rpc("eth_getLogs"))?.into_iter().map(|log| log.inner).collect())
     }
 
     /// Runs a reverted call again on the state after its block, to learn what it says.
@@ -232,7 +274,24 @@ pub async fn view<C: SolCall>(
         input: TransactionInput::both(call.abi_encode().into()),
         ..Default::default()
     };
-    let output =
-        provider.call(request).await.map_err(DevnetError::rpc(format!("{} at {to}", C::SIGNATURE)))?;
+    let output = while_away(|| provider.call(request.clone()).into_future()).await;
+    let output = output.map_err(DevnetError::rpc(format!("{} at {to}", C::SIGNATURE)))?;
     C::abi_decode_returns(&output).map_err(DevnetError::rpc(format!("{} at {to}", C::SIGNATURE)))
+}
+
+/// Asks again while the node does not answer at all; what it answers stands.
+async fn while_away<T, F>(ask: impl Fn() -> F) -> Result<T, TransportError>
+where
+    F: Future<Output = Result<T, TransportError>>,
+{
+    let deadline = Instant::now() + AWAY;
+    loop {
+        match ask().await {
+            Err(error) if error.as_error_resp().is_none() && Instant::now() < deadline => {
+                tracing::debug!(%error, "asking again");
+                tokio::time::sleep(POLL_INTERVAL * 5).await;
+            }
+            answered => return answered,
+        }
+    }
 }

@@ -109,7 +109,11 @@ impl AttributorClient {
     }
 
     /// Waits for a training to be ready; `seen` is shown every state on the way.
-    pub(super) async fn trained(&self, name: &str, mut seen: impl FnMut(&Training)) -> Result<Trained, DevnetError> {
+    pub(super) async fn trained(
+        &self,
+        name: &str,
+        mut seen: impl FnMut(&Training),
+    ) -> Result<Trained, DevnetError> {
         loop {
             let training: Training = self.ask(|| self.http.get(self.at(&format!("models/{name}")))).await?;
             seen(&training);
@@ -134,7 +138,8 @@ impl AttributorClient {
     ) -> Result<String, DevnetError> {
         let message = format!("OpenLedger: answer my request\nrequest: {request_id}");
         let signature = sign(payer, &message)?;
-        let body = json!({ "request_id": request_id, "prompt": prompt, "salt": salt, "signature": signature });
+        let body =
+            json!({ "request_id": request_id, "prompt": prompt, "salt": salt, "signature": signature });
         let _: Answer = self.ask(|| self.http.post(self.at("answers")).json(&body)).await?;
         loop {
             let place = self.at(&format!("answers/{request_id}?salt={salt}"));
@@ -163,8 +168,9 @@ impl AttributorClient {
                     let status = response.status();
                     let text = response.text().await.unwrap_or_default();
                     if status.is_success() {
-                        return serde_json::from_str(&text)
-                            .map_err(|error| DevnetError::Story(format!("the attributor's answer: {error}")));
+                        return serde_json::from_str(&text).map_err(|error| {
+                            DevnetError::Story(format!("the attributor's answer: {error}"))
+                        });
                     }
                     let later = [StatusCode::BAD_GATEWAY, StatusCode::TOO_MANY_REQUESTS].contains(&status);
                     if !later {
@@ -175,7 +181,10 @@ impl AttributorClient {
                 Err(error) => error.to_string(),
             };
             if Instant::now() >= deadline {
-                return Err(DevnetError::Timeout { what: format!("the attributor: {failure}"), seconds: AWAY.as_secs() });
+                return Err(DevnetError::Timeout {
+                    what: format!("the attributor: {failure}"),
+                    seconds: AWAY.as_secs(),
+                });
             }
             warn!(failure, "asking the attributor again");
             sleep(POLL).await;

@@ -6,8 +6,8 @@ mod report;
 mod verify;
 
 pub use report::{
-    BatchReport, CreditReport, DatanetReport, HeldOutReport, ModelReport, ReceiptReport, Report, VerifierReport,
-    WithdrawalReport,
+    BatchReport, CreditReport, DatanetReport, HeldOutReport, ModelReport, ReceiptReport, Report,
+    VerifierReport, WithdrawalReport,
 };
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -151,7 +151,8 @@ impl Story {
 
     /// Reads a story from JSON.
     pub fn from_json(text: &str) -> Result<Self, DevnetError> {
-        let story: Self = serde_json::from_str(text).map_err(|error| DevnetError::Story(error.to_string()))?;
+        let story: Self =
+            serde_json::from_str(text).map_err(|error| DevnetError::Story(error.to_string()))?;
         story.validate().map_err(|errors| DevnetError::Story(errors.join("; ")))?;
         Ok(story)
     }
@@ -188,19 +189,23 @@ impl Story {
         if models.len() != self.models.len() {
             errors.push("two models have one name".to_owned());
         }
-        let mut known = |datanet: &str, by: &str| {
+        let known = |datanet: &str, by: &str, errors: &mut Vec<String>| {
             if !datanets.contains(datanet) {
                 errors.push(format!("{by} names the unknown Datanet {datanet}"));
             }
         };
         for contribution in &self.contributions {
-            known(&contribution.datanet, &format!("{}'s contribution", contribution.account));
+            known(&contribution.datanet, &format!("{}'s contribution", contribution.account), &mut errors);
         }
         for model in &self.models {
-            model.datanets.iter().for_each(|datanet| known(datanet, &format!("model {}", model.name)));
+            for datanet in &model.datanets {
+                known(datanet, &format!("model {}", model.name), &mut errors);
+            }
         }
         for question in &self.questions {
-            question.about.iter().for_each(|datanet| known(datanet, "a question"));
+            if let Some(datanet) = &question.about {
+                known(datanet, "a question", &mut errors);
+            }
             if !models.contains(question.model.as_str()) {
                 errors.push(format!("a question names the unknown model {}", question.model));
             }

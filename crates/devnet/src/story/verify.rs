@@ -62,7 +62,8 @@ pub(super) async fn batches(
     rollup: &RollupConfig,
     batcher: Address,
 ) -> Result<Vec<BatchReport>, DevnetError> {
-    let failed = |error: &dyn std::fmt::Display| DevnetError::Story(format!("reading batches from L1: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| DevnetError::Story(format!("reading batches from L1: {error}"));
     let url: url::Url = l1_http.parse().map_err(|error| failed(&error))?;
     let l1 = L1Client::new(L1ClientConfig::new(url.clone(), Some(url))).map_err(|error| failed(&error))?;
     let head = l1.head().await.map_err(|error| failed(&error))?.number;
@@ -108,7 +109,8 @@ fn blocks_of(blobs: &[Vec<u8>], rollup: &RollupConfig) -> Option<(u64, u64)> {
             Batch::Singular(singular) => (singular.timestamp, singular.timestamp),
         };
         let number = |timestamp: u64| {
-            rollup.genesis.l2.number + timestamp.saturating_sub(rollup.genesis.l2_time) / rollup.block_time.max(1)
+            rollup.genesis.l2.number
+                + timestamp.saturating_sub(rollup.genesis.l2_time) / rollup.block_time.max(1)
         };
         let (first, last) = (number(first), number(last));
         range = Some(range.map_or((first, last), |(low, high)| (low.min(first), high.max(last))));
