@@ -23,12 +23,18 @@ impl TrieProofs {
     /// The RLP-encoded nodes from the root towards `key`, which must have been a target.
     ///
     /// They show the value of a key that is there, or that it is not. Of an empty trie there is no
-    /// node to show.
+    /// node to show. A node shorter than a hash stands inside its parent and is not listed again.
     pub fn proof_of(&self, key: B256) -> Vec<Bytes> {
         if self.root == EMPTY_ROOT_HASH {
             return Vec::new();
         }
-        self.nodes.matching_nodes_sorted(&Nibbles::unpack(key)).into_iter().map(|(_, node)| node).collect()
+        self.nodes
+            .matching_nodes_sorted(&Nibbles::unpack(key))
+            .into_iter()
+            // The root is named by its hash, however short it is.
+            .filter(|(path, node)| path.is_empty() || node.len() >= B256::len_bytes())
+            .map(|(_, node)| node)
+            .collect()
     }
 }
 

@@ -74,6 +74,25 @@ proptest! {
 }
 
 #[test]
+fn node_embedded_in_its_parent_is_not_listed_again() {
+    // Nine nibbles shared: each leaf takes 31 bytes, and its parent holds it whole.
+    let [low, high] = [0x00, 0x01].map(|nibble| {
+        let mut key = B256::repeat_byte(0x11);
+        key.0[4] = nibble;
+        key
+    });
+    let mut trie = TrieBuilder::with_targets([low, high]);
+    trie.push_slot(low, U256::ONE).unwrap();
+    trie.push_slot(high, U256::from(2)).unwrap();
+    let proofs = trie.root_and_proofs();
+    for (key, value) in [(low, 1_u8), (high, 2)] {
+        let proof = proofs.proof_of(key);
+        assert_eq!(proof.len(), 2, "the extension and the branch");
+        verify_proof(proofs.root(), Nibbles::unpack(key), Some(vec![value]), &proof).unwrap();
+    }
+}
+
+#[test]
 fn leaf_out_of_order_or_repeated_is_an_error() {
     let (low, high) = (B256::repeat_byte(1), B256::repeat_byte(2));
     let mut trie = TrieBuilder::new();
