@@ -17,14 +17,17 @@ pub(crate) fn encode_slot(value: U256) -> Vec<u8> {
     alloy_rlp::encode(value)
 }
 
-/// A history value: empty where there was nothing before.
+/// The history value of what was not there: RLP's empty string, so that no truncated value reads so.
+pub(crate) const NOTHING: &[u8] = &[alloy_rlp::EMPTY_STRING_CODE];
+
+/// A history value: [`NOTHING`] where there was no account before.
 pub(crate) fn encode_old_account(account: Option<&TrieAccount>) -> Vec<u8> {
-    account.map(alloy_rlp::encode).unwrap_or_default()
+    account.map_or_else(|| NOTHING.to_vec(), alloy_rlp::encode)
 }
 
-/// A history value: empty where the slot was zero before.
+/// A history value: [`NOTHING`], which is the RLP of zero, where the slot was zero before.
 pub(crate) fn encode_old_slot(value: U256) -> Vec<u8> {
-    if value.is_zero() { Vec::new() } else { encode_slot(value) }
+    alloy_rlp::encode(value)
 }
 
 /// Bytes of exactly `N`.

@@ -8,6 +8,7 @@ use rocksdb::DBRawIterator;
 
 use crate::{
     Result, StorageError,
+    codec::NOTHING,
     columns::{history_key, number_key},
     store::Snapshot,
 };
@@ -43,7 +44,7 @@ pub(crate) fn value_at(
         cursor.seek(first_change_after(key, number));
         cursor.status()?;
         if let Some(old) = cursor.value() {
-            return Ok(Some(old.to_vec()).filter(|old| !old.is_empty()));
+            return Ok(Some(old.to_vec()).filter(|old| old != NOTHING));
         }
     }
     snapshot.get(flat, key)
@@ -79,7 +80,7 @@ fn first_change_after(key: &[u8], number: u64) -> Vec<u8> {
     }
 }
 
-/// Of every key that changed after `number`, its value at `number`; empty where there was none.
+/// Of every key that changed after `number`, its value at `number`; `NOTHING` where there was none.
 struct History<'a> {
     cursor: DBRawIterator<'a>,
     source: Source,
@@ -158,7 +159,7 @@ where
                 self.flat.next();
             }
             match self.history.next() {
-                Some(Ok((_, old))) if old.is_empty() => {}
+                Some(Ok((_, old))) if old == NOTHING => {}
                 leaf => return leaf,
             }
         }

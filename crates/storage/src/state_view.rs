@@ -114,6 +114,11 @@ impl StateView {
             trie.push_slot(key, decode("slot", &value)?).map_err(out_of_order)?;
         }
         let proofs = trie.root_and_proofs();
+        let expected = self.hashed_account(hashed_address)?.unwrap_or_default().storage_root;
+        if proofs.root() != expected {
+            let reason = format!("its storage has root {}, the account says {expected}", proofs.root());
+            return Err(StorageError::corrupt(format!("account {hashed_address}"), reason));
+        }
         slots
             .iter()
             .map(|&slot| {

@@ -2,6 +2,8 @@
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::U256;
+use alloy_rlp::Decodable;
+use openledger_trie::TrieAccount;
 use rocksdb::{DB, WriteBatch};
 use tracing::{debug, warn};
 
@@ -188,22 +190,13 @@ fn unwind_block(
     let missing = |what: &str| StorageError::corrupt(format!("{what} of block {number}"), "missing");
     let hash = snapshot.get(columns::HASHES, &key)?.ok_or_else(|| missing("hash"))?;
     let changed = snapshot.get(columns::CHANGESETS, &key)?.ok_or_else(|| missing("changeset"))?;
-    let mut restore = |flat: &str, history: &str, flat_key: &[u8]| -> Result<()> {
-        let history_key = history_key(flat_key, number);
-        let old = snapshot.get(history, &history_key)?.ok_or_else(|| missing(history))?;
-        if old.is_empty() {
-            batch.delete_cf(column(db, flat)?, flat_key);
-        } else {
-            batch.put_cf(column(db, flat)?, flat_key, old);
-        }
-        batch.delete_cf(column(db, history)?, history_key);
-        Ok(())
-    };
     for (hashed_address, slots) in codec::decode_changed_keys(&changed)? {
-        restore(columns::ACCOUNTS, columns::ACCOUNT_HISTORY, hashed_address.as_slice())?;
+        let account = Restore { flat: columns::ACCOUNTS, history: columns::ACCOUNT_HISTORY, number };
+        account.run::<TrieAccount>(db, batch, snapshot, hashed_address.as_slice())?;
         for hashed_slot in slots {
             let flat_key = slot_key(hashed_address, hashed_slot);
-            restore(columns::STORAGE, columns::STORAGE_HISTORY, &flat_key)?;
+            let slot = Restore { flat: columns::STORAGE, history: columns::STORAGE_HISTORY, number };
+            slot.run::<U256>(db, batch, snapshot, &flat_key)?;
         }
     }
     for transaction in &block.body.transactions {
@@ -222,4 +215,38 @@ fn unwind_block(
         batch.delete_cf(column(db, name)?, key);
     }
     Ok(())
+}
+
+/// Putting back what flat keys held before block `number`.
+struct Restore {
+    flat: &'static str,
+    history: &'static str,
+    number: u64,
+}
+
+impl Restore {
+    /// Puts back the value of one key, a `T`, and forgets its history.
+    fn run<T: Decodable>(
+        &self,
+        db: &DB,
+        batch: &mut WriteBatch,
+        snapshot: &Snapshot,
+        flat_key: &[u8],
+    ) -> Result<()> {
+        let what = || format!("{} of block {}", self.history, self.number);
+        let history_key = history_key(flat_key, self.number);
+        let old = snapshot
+            .get(self.history, &history_key)?
+            .ok_or_else(|| StorageError::corrupt(what(), "missing"))?;
+        let flat = column(db, self.flat)?;
+        if old == codec::NOTHING {
+            batch.delete_cf(flat, flat_key);
+        } else {
+            // A damaged value must not come back as the state.
+            codec::decode::<T>(&what(), &old)?;
+            batch.put_cf(flat, flat_key, old);
+        }
+        batch.delete_cf(column(db, self.history)?, history_key);
+        Ok(())
+    }
 }

@@ -106,6 +106,20 @@ fn truncated_values_are_errors_and_never_panics() {
 }
 
 #[test]
+fn unwinding_damaged_history_is_refused_and_changes_nothing() {
+    for column in ["account_history", "storage_history"] {
+        let folder = tempfile::tempdir().unwrap();
+        sample(folder.path());
+        damage(folder.path(), column, truncated);
+        let db = Database::open(folder.path(), spec()).unwrap();
+        let before = (db.heads(), db.check().unwrap());
+        let error = db.unwind_to(0).unwrap_err();
+        assert!(matches!(error, StorageError::Corrupt { .. }), "{column}: {error}");
+        assert_eq!((db.heads(), db.check().unwrap()), before);
+    }
+}
+
+#[test]
 fn changed_slot_is_found_by_check() {
     let folder = tempfile::tempdir().unwrap();
     sample(folder.path());
