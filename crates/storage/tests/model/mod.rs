@@ -1,6 +1,8 @@
 //! A chain kept twice: in the database, and as plain maps.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod views;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use alloy_consensus::{BlockBody, Header, Sealable};
@@ -158,6 +160,23 @@ fn play(before: &Model, steps: &[Step]) -> (Model, BundleState) {
     (model, bundle)
 }
 
+/// Three steps that follow from the number alone, so that a chain can be played again.
+pub fn steps_of(number: u64) -> Vec<Step> {
+    let random = keccak256(number.to_be_bytes());
+    let step = |bytes: &[u8]| {
+        let (slot, value) = (u64::from(bytes[2]) % SLOTS, u64::from(bytes[3]));
+        let op = match bytes[1] % 8 {
+            0 => Op::Destroy,
+            1 => Op::Recreate(slot, value),
+            2 => Op::SetCode(bytes[3] % 4),
+            3 => Op::SetBalance(value),
+            _ => Op::SetSlot(slot, value % 4),
+        };
+        Step { address: usize::from(bytes[0]) % ADDRESSES, op }
+    };
+    random.chunks_exact(4).take(3).map(step).collect()
+}
+
 pub struct TestChain {
     pub db: Database,
     pub models: Vec<Model>,
@@ -170,6 +189,23 @@ impl TestChain {
         let db = Database::open(path, Arc::clone(&spec)).unwrap();
         let genesis = db.block_by_number(0).unwrap().unwrap();
         Self { db, models: vec![Model::genesis(&spec)], blocks: vec![genesis] }
+    }
+
+    /// Opens a chain whose every block was made of [`steps_of`] its number.
+    pub fn resume(path: &Path) -> Self {
+        let mut chain = Self::open(path);
+        for number in 1..=chain.db.heads().latest.number {
+            let (model, _) = play(chain.models.last().unwrap(), &steps_of(number));
+            chain.models.push(model);
+            chain.blocks.push(chain.db.block_by_number(number).unwrap().unwrap());
+        }
+        chain
+    }
+
+    pub fn unwind_to(&mut self, number: u64) {
+        self.db.unwind_to(number).unwrap();
+        self.blocks.truncate(number as usize + 1);
+        self.models.truncate(number as usize + 1);
     }
 
     /// The block that `steps` make on the head, not yet appended.
