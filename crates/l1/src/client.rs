@@ -2,7 +2,7 @@
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
-use alloy_consensus::{Header, ReceiptEnvelope, Sealed, proofs::calculate_transaction_root};
+use alloy_consensus::{Header, ReceiptEnvelope, Sealed, TxEnvelope, proofs::calculate_transaction_root};
 use alloy_eips::{BlockNumberOrTag, eip4844::Blob};
 use alloy_network::Ethereum;
 use alloy_primitives::B256;
@@ -13,7 +13,8 @@ use reqwest::Url;
 
 use crate::{BeaconClient, L1Error, L1Source, L1Transaction, RetryPolicy, cache::Cache, endpoint::redacted};
 
-type RpcBlock = rpc::Block<rpc::Transaction<L1Transaction>>;
+/// Blob transactions may come with their blobs, as anvil gives them.
+type RpcBlock = rpc::Block<rpc::Transaction<TxEnvelope>>;
 
 /// How L1 is reached.
 #[derive(Debug, Clone)]
@@ -195,9 +196,12 @@ impl L1Source for L1Client {
         let block: Option<RpcBlock> =
             self.request(|| self.provider.raw_request("eth_getBlockByHash".into(), params.clone())).await?;
         let block = block.ok_or(L1Error::UnknownBlock(hash))?;
-        let transactions: Vec<L1Transaction> =
+        let given: Vec<TxEnvelope> =
             block.transactions.into_transactions_vec().into_iter().map(|tx| tx.into_inner()).collect();
-        if calculate_transaction_root(&transactions) != header.transactions_root {
+        // anvil's root commits to blob transactions with their blobs, everyone else's without.
+        let with_blobs = calculate_transaction_root(&given) == header.transactions_root;
+        let transactions: Vec<L1Transaction> = given.into_iter().map(without_blobs).collect();
+        if !with_blobs && calculate_transaction_root(&transactions) != header.transactions_root {
             return Err(self.inconsistent("transactions", hash));
         }
         let transactions = Arc::new(transactions);
@@ -226,5 +230,17 @@ impl L1Source for L1Client {
     async fn blobs(&self, header: &Sealed<Header>, hashes: &[B256]) -> Result<Vec<Arc<Blob>>, L1Error> {
         let beacon = self.beacon.as_ref().ok_or(L1Error::NoBeacon)?;
         self.retry.run(|| beacon.blobs(header, hashes)).await
+    }
+}
+
+/// The transaction as blocks hold it.
+fn without_blobs(transaction: TxEnvelope) -> L1Transaction {
+    match transaction {
+        TxEnvelope::Legacy(tx) => L1Transaction::Legacy(tx),
+        TxEnvelope::Eip2930(tx) => L1Transaction::Eip2930(tx),
+        TxEnvelope::Eip1559(tx) => L1Transaction::Eip1559(tx),
+        TxEnvelope::Eip7702(tx) => L1Transaction::Eip7702(tx),
+        // The hash is that of the transaction without its blobs in either form.
+        TxEnvelope::Eip4844(tx) => L1Transaction::Eip4844(tx.map(Into::into)),
     }
 }

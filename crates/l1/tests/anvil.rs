@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
+use alloy_consensus::Transaction as _;
+use alloy_eips::eip4844::Blob;
+use alloy_provider::{Provider as _, ProviderBuilder};
+use alloy_signer_local::PrivateKeySigner;
 use openledger_l1::{L1Client, L1ClientConfig, L1Error, L1Source, RetryPolicy};
+use openledger_tx_manager::{TxCandidate, TxManager, TxManagerConfig};
 
 const ANVIL: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -71,6 +76,33 @@ async fn headers_transactions_and_receipts_of_anvil_are_verified() {
     let missing = client.blobs(&header, &[header.hash()]).await;
     assert!(matches!(missing, Err(L1Error::MissingBlob { .. })), "{missing:?}");
     assert!(client.finalized().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn blobs_of_a_mined_transaction_are_read_back() {
+    if !Path::new(ANVIL).exists() {
+        eprintln!("skipped: {ANVIL} is missing, run `npm ci` in contracts");
+        return;
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let arguments = ["--port", &port.to_string(), "--hardfork", "osaka"];
+    let _anvil = Anvil(Command::new(ANVIL).args(arguments).stdout(Stdio::null()).spawn().unwrap());
+    let client = L1Client::new(config(port)).unwrap();
+    client.chain_id().await.unwrap();
+    let key: PrivateKeySigner =
+        "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80".parse().unwrap();
+    let url = format!("http://127.0.0.1:{port}").parse().unwrap();
+    let provider = ProviderBuilder::default().connect_http(url).erased();
+    let manager = TxManager::new(provider, key, TxManagerConfig::default()).await.unwrap();
+    let blob = Blob::repeat_byte(0x11);
+    let candidate = TxCandidate { gas_limit: Some(21_000), blobs: vec![blob], ..Default::default() };
+    let receipt = manager.send(&candidate).await.unwrap();
+
+    let header = client.block_by_hash(receipt.block_hash.unwrap()).await.unwrap().unwrap();
+    let block = client.block(header.clone()).await.unwrap();
+    let hashes = block.transactions[0].blob_versioned_hashes().unwrap();
+    assert_eq!(*block.transactions[0].hash(), receipt.transaction_hash);
+    assert_eq!(*client.blobs(&header, hashes).await.unwrap()[0], blob);
 }
 
 #[tokio::test]
