@@ -18,7 +18,7 @@ use model::{TestChain, steps_of, views::assert_state};
 use openledger_storage::Database;
 
 const FOLDER: &str = "OPENLEDGER_KILL_TEST_FOLDER";
-const ROUNDS: u64 = 10;
+const ROUNDS: u64 = 20;
 const SIGKILL: i32 = 9;
 
 /// What the child says on standard error, a line each, once it is so.
