@@ -135,7 +135,7 @@ def main():
         "questions": [
             {"payer": "pia", "model": "joint", "about": "icd-10-cm", "text": "What causes cholera and typhoid fever?"},
             {"payer": "quinn", "model": "joint", "about": "state-of-the-union", "text": "What should Congress do about the public debt and the revenue?"},
-            {"payer": "pia", "model": "joint", "about": "icd-10-cm", "text": "Name the forms of viral pneumonia and of chronic bronchitis."},
+            {"payer": "pia", "model": "joint", "about": "icd-10-cm", "text": "Which complications do measles, chickenpox and herpes zoster have?"},
             {"payer": "quinn", "model": "joint", "about": "state-of-the-union", "text": "What did the President say about peace and trade with foreign nations?"},
             {"payer": "pia", "model": "joint", "about": "icd-10-cm", "text": "What are the complications of type 2 diabetes mellitus?"},
             {"payer": "quinn", "model": "joint", "about": "state-of-the-union", "text": "Why does a free government need an army and a militia?"},
