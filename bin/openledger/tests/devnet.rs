@@ -36,7 +36,8 @@ fn devnet_plays_a_small_story_and_its_report_adds_up() {
     let datadir = folder.path().join("net");
     let story = repository().join("testdata/story/small.json");
     let output = devnet(&datadir, 31_500, &story);
-    let shown = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let shown =
+        format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{shown}");
 
     let report: Value = serde_json::from_slice(&fs::read(datadir.join("report.json")).unwrap()).unwrap();

@@ -17,7 +17,7 @@ pub use config::AttributorConfig;
 pub use error::AttributorError;
 pub use records::{
     AnswerRecord, AnswerRequest, AnswerState, ClusterCredit, ContributionUpload, DatasetVersion, HeldOut,
-    ModelRecord, TrainingRecord, TrainingRequest, TrainingSettings, TrainingState, answer_message,
+    ModelRecord, RowRef, TrainingRecord, TrainingRequest, TrainingSettings, TrainingState, answer_message,
     upload_message,
 };
 pub use service::{Attributor, RunningAttributor};
