@@ -135,6 +135,16 @@ interface IAttribution {
     error NotInModel(uint64 contribution, uint64 model);
     error RowOutOfRange(uint64 contribution, uint32 row);
     error BondTooSmall(uint256 free, uint256 required);
+    error TooLong(uint256 maximum, uint256 given);
+    error ZeroAddress();
+    // What a call meets in the other two precompiles; `status` is an IPayouts.Status.
+    error UnknownDatanet(uint64 datanet);
+    error UnknownVersion(uint64 datanet, uint32 version);
+    error UnknownContribution(uint64 contribution);
+    error UnknownRequest(bytes32 requestId);
+    error RequestClosed(bytes32 requestId, uint8 status);
+    error DeadlinePassed(uint64 deadline);
+    error FeeAboveMaximum(uint256 maximum, uint256 fee);
 
     function MAX_INLINE_SHARES() external pure returns (uint256);
     /// @notice Seconds for which the credits of a receipt hold their attestor's bond.
@@ -151,6 +161,8 @@ interface IAttribution {
     function bond() external payable;
     /// @notice Takes back what no open receipt holds.
     function unbond(uint256 amount) external;
+    /// @notice The whole bond, and what open receipts hold of it. Of the locks that have run out but were not yet
+    /// released, the first 1,024 are left out of `locked`.
     function bondOf(address attestor) external view returns (uint256 total, uint256 locked);
 
     /// @notice Records which clusters shaped the answer of an escrowed request and pays everyone in the same call.

@@ -71,9 +71,13 @@ interface IPayouts {
     error FeeAboveMaximum(uint256 maximum, uint256 fee);
     error DeadlineTooSoon(uint64 earliest, uint64 given);
     error DeadlineTooFar(uint64 latest, uint64 given);
-    error DeadlinePassed(uint64 deadline);
     error DeadlineNotPassed(uint64 deadline);
     error NothingToClaim(address account);
+    error NotFacade(address account);
+    error ZeroAddress();
+    // What a call meets in the other two precompiles.
+    error UnknownModel(uint64 model);
+    error LicenceForbids(uint64 contribution, uint16 use);
 
     /// @notice Shortest and longest time in seconds from a request to its deadline.
     function deadlineBounds() external view returns (uint64 minimum, uint64 maximum);
