@@ -5,9 +5,11 @@ mod world;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
-use openledger_abi::IAttribution::*;
-use openledger_abi::IDatanets::*;
-use openledger_abi::IPayouts::{self, *};
+use openledger_abi::IAttribution::{FeeAboveMaximum, *};
+use openledger_abi::IDatanets::{
+    NotFacade, TooLong, UnknownContribution, UnknownDatanet, UnknownVersion, ZeroAddress, *,
+};
+use openledger_abi::IPayouts::{self, LicenceForbids, RequestClosed, UnknownModel, UnknownRequest, *};
 use openledger_abi::{CLAIM_ROUTER, CONTRIBUTION_TOKEN, DATANET_TOKEN, PAYOUTS};
 use openledger_precompiles::{Call, Failure, Precompile};
 use world::*;

@@ -100,8 +100,10 @@ pub(crate) const MAX_DATASETS: usize = 16;
 pub(crate) const MAX_BAND_PPM: u32 = 10_000;
 /// Most bytes of a metadata URI.
 pub(crate) const MAX_URI: usize = 256;
-/// Most locks of a bond that one call releases.
-pub(crate) const MAX_RELEASED: u64 = 8;
+/// Most locks of a bond that one call releases without need.
+pub(crate) const MAX_RELEASED: usize = 8;
+/// Most locks that have run out which `bondOf` leaves out.
+pub(crate) const MAX_SHOWN: usize = 1_024;
 
 /// The values of the first slots at genesis.
 pub(crate) fn genesis(parameters: &Parameters) -> Vec<U256> {

@@ -5,7 +5,6 @@ use crate::datanets::{self, datanet_head, layout::VersionRecord, version_of};
 use crate::frame::{Frame, Result, entry, entry2, load, load_text, revert, store, store_text, update};
 use alloy_primitives::{Address, U256};
 use openledger_abi::IAttribution::{self, *};
-use openledger_abi::IDatanets::{TooLong, ZeroAddress};
 use openledger_abi::{ATTRIBUTION, licence};
 use openledger_shares::BPS;
 

@@ -8,7 +8,6 @@ use crate::frame::{Failure, Frame, Result, entry, revert, store, update};
 use crate::payouts::{self, Answer, Share, open_request};
 use alloy_primitives::U256;
 use openledger_abi::IAttribution::*;
-use openledger_abi::IPayouts::{DeadlinePassed, FeeAboveMaximum};
 use openledger_abi::{ATTRIBUTION, licence};
 use openledger_shares::{PPM, fee_wei, split_fee};
 

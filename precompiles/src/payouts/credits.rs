@@ -3,7 +3,6 @@
 use super::layout::CREDITS_SLOT;
 use crate::frame::{Frame, Result, entry, revert};
 use alloy_primitives::{Address, U256};
-use openledger_abi::IDatanets::{NotFacade, ZeroAddress};
 use openledger_abi::IPayouts::*;
 use openledger_abi::{CLAIM_ROUTER, PAYOUTS};
 

@@ -2,10 +2,10 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_sol_types::{SolCall, SolError};
+use alloy_sol_types::{Revert, SolCall, SolError, SolInterface};
 use openledger_abi::IAttribution::*;
 use openledger_abi::IDatanets::*;
-use openledger_abi::{ATTRIBUTION, DATANETS, IPayouts, PAYOUTS};
+use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
 use openledger_precompiles::{
     Call, Failure, Frame, MemoryBackend, Meter, Parameters, Precompile, execute, genesis_storage,
 };
@@ -72,8 +72,9 @@ impl World {
         };
         self.gas_used = meter.used();
         assert!(meter.used() <= gas);
-        if result.is_err() {
+        if let Err(failure) = &result {
             self.state = before;
+            declared(to, failure);
         }
         result
     }
@@ -150,8 +151,20 @@ impl World {
     }
 }
 
+/// Who reads only the ABI of the called precompile can read what it reverts with.
+#[track_caller]
+fn declared(to: Precompile, failure: &Failure) {
+    let Failure::Revert(data) = failure else { return };
+    let by_interface = match to {
+        Precompile::Datanets => IDatanets::IDatanetsErrors::abi_decode_validate(data).is_ok(),
+        Precompile::Attribution => IAttribution::IAttributionErrors::abi_decode_validate(data).is_ok(),
+        Precompile::Payouts => IPayouts::IPayoutsErrors::abi_decode_validate(data).is_ok(),
+    };
+    let readable = data.is_empty() || by_interface || Revert::abi_decode_validate(data).is_ok();
+    assert!(readable, "{to:?} does not declare the error {data}");
+}
+
 pub fn of<C: SolCall>() -> Precompile {
-    use alloy_sol_types::SolInterface;
     if openledger_abi::IDatanets::IDatanetsCalls::valid_selector(C::SELECTOR) {
         Precompile::Datanets
     } else if openledger_abi::IAttribution::IAttributionCalls::valid_selector(C::SELECTOR) {
