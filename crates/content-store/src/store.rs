@@ -150,6 +150,7 @@ fn keys_path(root: B256) -> ObjectPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MAX_ROW_BYTES;
 
     fn rows(count: u8) -> Vec<Row> {
         (0..count)
