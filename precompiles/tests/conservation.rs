@@ -100,11 +100,16 @@ fn check(w: &mut World, requests: &[B256], commitments: &[(Address, B256)]) {
             deposits += w.call(BOB, 0, commitmentOfCall { owner, commitment }).unwrap().deposit;
         }
     }
-    let mut owed = U256::ZERO;
+    let (mut owed, mut locked) = (U256::ZERO, U256::ZERO);
     for &id in requests {
         let request = w.call(BOB, 0, requestOfCall { requestId: id }).unwrap();
         if request.status == Status::Open {
             owed += request.maxFee;
+        }
+        if request.status == Status::Settled {
+            let receipt = w.call(BOB, 0, receiptOfCall { requestId: id }).unwrap();
+            let open = w.state.time < receipt.settledAt + parameters().challenge_window;
+            locked += if open { receipt.contributorsWei } else { U256::ZERO };
         }
     }
     for account in PEOPLE {
@@ -112,6 +117,7 @@ fn check(w: &mut World, requests: &[B256], commitments: &[(Address, B256)]) {
     }
     let bond = w.call(BOB, 0, bondOfCall { attestor: MODELLER }).unwrap();
     assert!(bond.locked <= bond.total);
+    assert_eq!(bond.locked, locked);
     assert_eq!(total_held(w), [deposits, bond.total, owed]);
 }
 

@@ -66,6 +66,17 @@ fn claim_costs_what_the_page_says_and_its_refund_reaches_the_transaction() {
 }
 
 #[test]
+fn first_bond_costs_what_the_page_says() {
+    let chain = Chain::with_model();
+    let run = chain.simulate(BOB, ATTRIBUTION, 5, 200_000, &bondCall {}.abi_encode());
+    assert!(run.result.is_success(), "{:?}", run.result);
+    // A mapping's entry, three cold slots, of which one is set while warm, a log of two topics and two words.
+    let log = 375 + 2 * 375 + 8 * 64;
+    let intrinsic = 21_000 + 4 * 16;
+    assert_eq!(run.result.tx_gas_used(), intrinsic + 100 + 2 * 3 + 42 + 3 * 2_100 + 20_000 + log);
+}
+
+#[test]
 fn released_locks_refund_up_to_a_fifth_of_the_gas() {
     let mut chain = Chain::with_model();
     for salt in 0..8 {
