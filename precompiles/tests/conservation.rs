@@ -122,7 +122,7 @@ fn check(w: &mut World, requests: &[B256], commitments: &[(Address, B256)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn balances_equal_what_is_owed(ops in prop::collection::vec(op(), 1..60)) {
