@@ -2,7 +2,7 @@
 # Deploys AnswerDesk on a devnet with cast and uses every precompile through it.
 set -euo pipefail
 
-fail() { printf 'failed: cast: %s\n' "$*" >&2; exit 1; }
+fail() { local said="$*"; printf 'failed: cast: %s\n' "${said:0:500}" >&2; exit 1; }
 
 [[ $# == 1 ]] || { echo "usage: cast.sh D, where D is a folder with devnet.json" >&2; exit 2; }
 contracts=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../contracts" && pwd)

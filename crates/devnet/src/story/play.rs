@@ -366,6 +366,11 @@ impl<'a> Player<'a> {
         let mut withdrawals = Vec::new();
         for plan in &self.story.claims {
             let wallet = self.wallet(&plan.account)?;
+            let owed = wallet.view(PAYOUTS, &IPayouts::creditOfCall { account: wallet.address() }).await?;
+            if owed.is_zero() {
+                println!("\n{} has earned nothing to claim", plan.account);
+                continue;
+            }
             let claim = Call::function(format!("{} claims", plan.account), PAYOUTS, &IPayouts::claimCall {});
             let claimed: IPayouts::Claimed = event(&wallet.send(claim).await?)?;
             println!("\n{} claims {} OPEN", plan.account, format_ether(claimed.amount));
