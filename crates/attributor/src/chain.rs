@@ -1,20 +1,29 @@
 //! The L2 as the sidecar sees it: views, transactions, and what reverts mean.
 
 use crate::AttributorError;
-use alloy_network::{EthereumWallet, TransactionBuilder};
+use alloy_network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder};
 use alloy_primitives::{Address, B256, U256};
-use alloy_provider::{DynProvider, PendingTransactionConfig, Provider, ProviderBuilder};
+use alloy_provider::{DynProvider, Provider, ProviderBuilder};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_signer_local::PrivateKeySigner;
-use alloy_sol_types::{SolCall, SolInterface};
+use alloy_sol_types::{SolCall, SolInterface, decode_revert_reason};
 use alloy_transport::{RpcError, TransportError};
 use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
-use std::time::Duration;
-use tokio::sync::Mutex;
+use std::{future::IntoFuture, time::Duration};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 
 const POLL: Duration = Duration::from_millis(200);
-/// A transaction that is not in a block by then was dropped.
+/// A node that says nothing for so long is away.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A transaction that is not in a block by then is given up; whoever sent it looks at the chain and starts over.
 const INCLUSION_TIMEOUT: Duration = Duration::from_secs(60);
+/// A node that was killed has forgotten what waited in its pool.
+const SEND_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// JSON-RPC: no such method, wrong parameters.
+const NOT_A_NODE: [i64; 2] = [-32601, -32602];
 
 /// A contract interface whose calls go to one fixed address.
 pub(crate) trait Precompile: SolCall {
@@ -25,6 +34,7 @@ pub(crate) trait Precompile: SolCall {
 #[derive(Debug)]
 pub(crate) struct Chain {
     provider: DynProvider,
+    wallet: EthereumWallet,
     account: Address,
     one_at_a_time: Mutex<()>,
 }
@@ -33,13 +43,9 @@ impl Chain {
     pub(crate) fn connect(url: &str, signer: PrivateKeySigner) -> Result<Self, AttributorError> {
         let account = signer.address();
         let url = url.parse().map_err(|e| AttributorError::Invalid(format!("L2 endpoint {url}: {e}")))?;
-        let provider = ProviderBuilder::new()
-            .with_simple_nonce_management()
-            .wallet(EthereumWallet::from(signer))
-            .connect_http(url)
-            .erased();
-        provider.client().set_poll_interval(POLL);
-        Ok(Self { provider, account, one_at_a_time: Mutex::new(()) })
+        let provider = ProviderBuilder::default().connect_http(url).erased();
+        let wallet = EthereumWallet::from(signer);
+        Ok(Self { provider, wallet, account, one_at_a_time: Mutex::new(()) })
     }
 
     pub(crate) fn account(&self) -> Address {
@@ -47,12 +53,12 @@ impl Chain {
     }
 
     pub(crate) async fn chain_id(&self) -> Result<u64, AttributorError> {
-        self.provider.get_chain_id().await.map_err(refusal)
+        answered(self.provider.get_chain_id()).await
     }
 
     /// Unix seconds of the latest block.
     pub(crate) async fn now(&self) -> Result<u64, AttributorError> {
-        let block = self.provider.get_block_by_number(Default::default()).await.map_err(refusal)?;
+        let block = answered(self.provider.get_block_by_number(Default::default())).await?;
         block.map(|b| b.header.timestamp).ok_or_else(|| AttributorError::Chain("it has no block".into()))
     }
 
@@ -62,71 +68,142 @@ impl Chain {
             .with_from(self.account)
             .with_to(C::ADDRESS)
             .with_input(call.abi_encode());
-        let output = self.provider.call(request).await.map_err(refusal)?;
+        let output = answered(self.provider.call(request)).await?;
         C::abi_decode_returns(&output).map_err(|e| AttributorError::Chain(format!("undecodable answer: {e}")))
     }
 
-    /// Sends a transaction and waits for its block.
+    /// Waits until no transaction of this account is on its way: what an earlier life of this process sent decides
+    /// what is left to do.
+    pub(crate) async fn nothing_pending(&self) -> Result<(), AttributorError> {
+        let _guard = self.one_at_a_time.lock().await;
+        let deadline = Instant::now() + INCLUSION_TIMEOUT;
+        loop {
+            let mined = answered(self.provider.get_transaction_count(self.account)).await?;
+            let sent = answered(self.provider.get_transaction_count(self.account).pending()).await?;
+            if sent <= mined {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(AttributorError::Chain("an earlier transaction is still not in a block".into()));
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Sends a transaction and waits for its block. An error that is retryable leaves open whether it gets there.
     pub(crate) async fn send<C: Precompile>(
         &self,
         call: C,
         value: U256,
     ) -> Result<TransactionReceipt, AttributorError> {
         let _guard = self.one_at_a_time.lock().await;
-        let request =
-            TransactionRequest::default().with_to(C::ADDRESS).with_value(value).with_input(call.abi_encode());
-        let pending = self.provider.send_transaction(request).await.map_err(refusal)?;
-        let config = PendingTransactionConfig::new(*pending.tx_hash()).with_timeout(Some(INCLUSION_TIMEOUT));
-        let hash = self.provider.watch_pending_transaction(config).await;
-        let hash = match hash {
-            Ok(watched) => watched.await.map_err(|e| AttributorError::Chain(e.to_string()))?,
-            Err(error) => return Err(AttributorError::Chain(error.to_string())),
-        };
-        let receipt = self.provider.get_transaction_receipt(hash).await.map_err(refusal)?;
-        let receipt = receipt.ok_or_else(|| AttributorError::Chain(format!("no receipt of {hash}")))?;
-        if receipt.status() {
-            Ok(receipt)
-        } else {
-            Err(AttributorError::Reverted(format!(
-                "transaction {hash} reverted in block {:?}",
-                receipt.block_number
-            )))
+        let view = TransactionRequest::default()
+            .with_from(self.account)
+            .with_to(C::ADDRESS)
+            .with_value(value)
+            .with_input(call.abi_encode());
+        // The estimate comes first, for it is where a call that reverts is named and costs nothing.
+        let gas = answered(self.provider.estimate_gas(view.clone())).await?;
+        let fees = answered(self.provider.estimate_eip1559_fees()).await?;
+        let request = view
+            .clone()
+            .with_gas_limit(gas.saturating_add(gas / 4))
+            .with_max_fee_per_gas(fees.max_fee_per_gas)
+            .with_max_priority_fee_per_gas(fees.max_priority_fee_per_gas)
+            .with_chain_id(self.chain_id().await?)
+            .with_nonce(answered(self.provider.get_transaction_count(self.account).pending()).await?);
+        let transaction = request
+            .build(&self.wallet)
+            .await
+            .map_err(|error| AttributorError::Invalid(format!("transaction: {error}")))?;
+        let hash = *transaction.tx_hash();
+        match answered(self.provider.send_tx_envelope(transaction.clone())).await {
+            // Silence says nothing about whether the node has taken it.
+            Ok(_) | Err(AttributorError::Chain(_)) => {}
+            Err(AttributorError::NotNow(reason)) if reason.contains("already known") => {}
+            Err(error) => return Err(error),
         }
+        let (deadline, mut send_again) =
+            (Instant::now() + INCLUSION_TIMEOUT, Instant::now() + SEND_AGAIN_AFTER);
+        let receipt = loop {
+            if let Ok(Some(receipt)) = answered(self.provider.get_transaction_receipt(hash)).await {
+                break receipt;
+            }
+            if Instant::now() >= deadline {
+                return Err(AttributorError::Chain(format!("transaction {hash} is not in a block yet")));
+            }
+            if Instant::now() >= send_again {
+                send_again = Instant::now() + SEND_AGAIN_AFTER;
+                // A refusal says nothing: it may be in a block already. The receipt decides.
+                let _ = answered(self.provider.send_tx_envelope(transaction.clone())).await;
+            }
+            sleep(POLL).await;
+        };
+        if receipt.status() {
+            return Ok(receipt);
+        }
+        // The state has changed since the estimate; the call says what it meets now.
+        answered(self.provider.call(view)).await?;
+        let reason = format!("transaction {hash} reverted in block {:?}", receipt.block_number);
+        Err(AttributorError::Reverted(reason))
     }
 
-    /// The receipt's block and transaction of a request that is already settled.
-    pub(crate) async fn settlement_of(&self, request: B256) -> Result<Option<(u64, B256)>, AttributorError> {
+    /// The transaction of a receipt in the block that holds it.
+    pub(crate) async fn settlement_of(&self, request: B256, block: u64) -> Result<B256, AttributorError> {
         use alloy_sol_types::SolEvent;
         let filter = alloy_rpc_types_eth::Filter::new()
             .address(ATTRIBUTION)
-            .from_block(0)
+            .select(block)
             .event_signature(IAttribution::ReceiptSettled::SIGNATURE_HASH)
             .topic1(request);
-        let logs = self.provider.get_logs(&filter).await.map_err(refusal)?;
-        Ok(logs.first().and_then(|log| log.block_number.zip(log.transaction_hash)))
+        let logs = answered(self.provider.get_logs(&filter)).await?;
+        let found = logs.first().and_then(|log| log.transaction_hash);
+        found.ok_or_else(|| {
+            AttributorError::Chain(format!("block {block} does not hold the receipt of {request}"))
+        })
     }
 }
 
-/// Tells a node that is away from a call that reverts, and names the revert.
+/// An answer within a bounded time.
+async fn answered<T>(
+    question: impl IntoFuture<Output = Result<T, TransportError>>,
+) -> Result<T, AttributorError> {
+    match timeout(CALL_TIMEOUT, question).await {
+        Ok(answer) => answer.map_err(refusal),
+        Err(_) => Err(AttributorError::Chain(format!("silence for {} s", CALL_TIMEOUT.as_secs()))),
+    }
+}
+
+/// Tells a node that is away, a node that cannot now, and a call that reverts; names the revert.
 fn refusal(error: TransportError) -> AttributorError {
     let RpcError::ErrorResp(payload) = &error else { return AttributorError::Chain(error.to_string()) };
-    match payload.as_revert_data() {
-        Some(data) => AttributorError::Reverted(revert_reason(&data)),
-        None => AttributorError::Reverted(payload.message.to_string()),
+    if let Some(data) = payload.as_revert_data() {
+        return reverted(&data);
     }
+    let message = payload.message.to_string();
+    if payload.code == 3 || message.contains("execution reverted") || NOT_A_NODE.contains(&payload.code) {
+        return AttributorError::Reverted(message);
+    }
+    // A nonce or a fee that was overtaken, an empty account, a block that a restarted node has not yet read.
+    AttributorError::NotNow(message)
 }
 
-fn revert_reason(data: &[u8]) -> String {
-    if let Ok(error) = IDatanets::IDatanetsErrors::abi_decode(data) {
-        return format!("{error:?}");
-    }
+fn reverted(data: &[u8]) -> AttributorError {
     if let Ok(error) = IAttribution::IAttributionErrors::abi_decode(data) {
-        return format!("{error:?}");
+        return match error {
+            // Open receipts hold the bond, and let go of it when their challenge window ends.
+            IAttribution::IAttributionErrors::BondTooSmall(_) => {
+                AttributorError::NotNow(format!("{error:?}"))
+            }
+            error => AttributorError::Reverted(format!("{error:?}")),
+        };
     }
-    if let Ok(error) = IPayouts::IPayoutsErrors::abi_decode(data) {
-        return format!("{error:?}");
-    }
-    format!("revert data 0x{}", alloy_primitives::hex::encode(data))
+    let datanets = IDatanets::IDatanetsErrors::abi_decode(data).map(|error| format!("{error:?}"));
+    let payouts = || IPayouts::IPayoutsErrors::abi_decode(data).map(|error| format!("{error:?}"));
+    let reason = datanets.or_else(|_| payouts()).ok().or_else(|| decode_revert_reason(data));
+    AttributorError::Reverted(
+        reason.unwrap_or_else(|| format!("revert data 0x{}", alloy_primitives::hex::encode(data))),
+    )
 }
 
 macro_rules! at {
@@ -142,5 +219,51 @@ at!(DATANETS;
 at!(ATTRIBUTION;
     IAttribution::registerModelCall, IAttribution::modelOfCall, IAttribution::modelCountCall,
     IAttribution::bondCall, IAttribution::bondOfCall, IAttribution::settleCall, IAttribution::MAX_INLINE_SHARESCall,
+    IAttribution::receiptOfCall, IAttribution::lineageOfCall,
 );
 at!(PAYOUTS; IPayouts::requestOfCall, IPayouts::quoteCall);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_sol_types::{Revert, SolError};
+
+    fn refused(code: i64, message: &str, data: Option<&[u8]>) -> AttributorError {
+        let data = data.map(|data| format!("0x{}", alloy_primitives::hex::encode(data)));
+        let payload = serde_json::json!({ "code": code, "message": message, "data": data });
+        refusal(RpcError::ErrorResp(serde_json::from_value(payload).unwrap()))
+    }
+
+    #[test]
+    fn only_what_cannot_change_by_itself_is_final() {
+        let bond = IAttribution::BondTooSmall { free: U256::from(1), required: U256::from(2) }.abi_encode();
+        let expired = IAttribution::DeadlinePassed { deadline: 7 }.abi_encode();
+        let retried = [
+            refused(3, "execution reverted", Some(&bond)),
+            refused(-32000, "nonce too low: next nonce 4, tx nonce 3", None),
+            refused(-32000, "header not found: block latest is not on this chain", None),
+            refused(-32603, "internal: shutting down", None),
+            refusal(RpcError::NullResp),
+        ];
+        for error in retried {
+            assert!(error.is_retryable(), "{error}");
+        }
+        let kept = [
+            (refused(3, "execution reverted", Some(&expired)), "DeadlinePassed"),
+            (refused(3, "execution reverted", None), "execution reverted"),
+            (refused(-32601, "method not found", None), "method not found"),
+            (refused(3, "execution reverted", Some(&Revert::from("why").abi_encode())), "why"),
+        ];
+        for (error, reason) in kept {
+            assert!(!error.is_retryable() && error.to_string().contains(reason), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn unreachable_node_is_retried() {
+        let chain = Chain::connect("http://127.0.0.1:1", PrivateKeySigner::random()).unwrap();
+        let error = chain.send(IAttribution::bondCall {}, U256::from(1)).await.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert!(chain.nothing_pending().await.unwrap_err().is_retryable());
+    }
+}

@@ -2,6 +2,7 @@
 
 use alloy_primitives::B256;
 use axum::http::StatusCode;
+use openledger_content_store::ContentStoreError;
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum AttributorError {
     /// A call or transaction reverted on chain.
     #[error("the chain refuses: {0}")]
     Reverted(String),
+    /// The chain does not take it now, and may later.
+    #[error("the chain does not take it now: {0}")]
+    NotNow(String),
     /// The L2 node did not answer.
     #[error("the L2 node did not answer: {0}")]
     Chain(String),
@@ -38,7 +42,7 @@ pub enum AttributorError {
     Attribution(#[from] openledger_attribution::AttributionError),
     /// Rows.
     #[error(transparent)]
-    Content(#[from] openledger_content_store::ContentStoreError),
+    Content(#[from] ContentStoreError),
     /// The journal.
     #[error("journal: {0}")]
     Journal(String),
@@ -50,6 +54,12 @@ pub enum AttributorError {
         /// Why.
         source: std::io::Error,
     },
+    /// The request is larger than the route takes.
+    #[error("the body is larger than this route takes")]
+    TooLarge,
+    /// Work on the model panicked; the thread goes on.
+    #[error("the model's thread panicked on this; standard error has the place")]
+    Panicked,
     /// The model's thread has ended.
     #[error("the model's thread has stopped: restart the attributor")]
     LabStopped,
@@ -58,12 +68,26 @@ pub enum AttributorError {
 impl AttributorError {
     /// Whether the same work may succeed later without anyone changing anything.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Chain(_) | Self::Busy(_))
+        match self {
+            Self::Chain(_) | Self::NotNow(_) | Self::Busy(_) | Self::LabStopped => true,
+            // A full or unreachable store; every other fault of the store is one of its content.
+            Self::Content(error) => matches!(error, ContentStoreError::Store(_)),
+            _ => false,
+        }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) | Self::Content(_) => StatusCode::BAD_REQUEST,
+            Self::Content(ContentStoreError::Store(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Content(
+                ContentStoreError::WrongRoot { .. }
+                | ContentStoreError::OutOfBounds { .. }
+                | ContentStoreError::UnknownContribution(_)
+                | ContentStoreError::UnknownRow { .. },
+            )
+            | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) | Self::Reverted(_) | Self::Expired(_) => StatusCode::CONFLICT,

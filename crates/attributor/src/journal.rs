@@ -1,8 +1,8 @@
 //! The durable state: each change is one synced transaction.
 
-use crate::{AnswerRecord, AttributorError, TrainingRecord};
+use crate::{AnswerRecord, AttributorError, TrainingRecord, TrainingState};
 use alloy_primitives::B256;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
 
@@ -10,6 +10,8 @@ use std::path::Path;
 const TRAININGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("trainings");
 /// Request → [`AnswerRecord`] as JSON.
 const ANSWERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("answers");
+/// Requests that are not finished: what is asked for often must not depend on all that ever was.
+const OPEN_ANSWERS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("open answers");
 
 /// Trainings and requests on disk.
 #[derive(Debug)]
@@ -27,7 +29,16 @@ impl Journal {
         let database = Database::create(path).map_err(|e| fail(&e))?;
         let transaction = database.begin_write().map_err(|e| fail(&e))?;
         transaction.open_table(TRAININGS).map_err(|e| fail(&e))?;
-        transaction.open_table(ANSWERS).map_err(|e| fail(&e))?;
+        {
+            let answers = transaction.open_table(ANSWERS).map_err(|e| fail(&e))?;
+            let mut open = transaction.open_table(OPEN_ANSWERS).map_err(|e| fail(&e))?;
+            for row in answers.iter().map_err(|e| fail(&e))? {
+                let (key, value) = row.map_err(|e| fail(&e))?;
+                if decode::<AnswerRecord>(value.value())?.is_open() {
+                    open.insert(key.value(), ()).map_err(|e| fail(&e))?;
+                }
+            }
+        }
         transaction.commit().map_err(|e| fail(&e))?;
         Ok(Self(database))
     }
@@ -55,12 +66,79 @@ impl Journal {
         rows.map(|row| decode(row.map_err(AttributorError::journal)?.1.value())).collect()
     }
 
-    pub(crate) fn put_answer(&self, record: &AnswerRecord) -> Result<(), AttributorError> {
+    /// Takes a new order, in one step. A training of that name that has not failed stands as it is: when it was
+    /// ordered alike it is the answer, else an error; so are more than `limit` unfinished ones.
+    pub(crate) fn admit_training(
+        &self,
+        record: &TrainingRecord,
+        limit: usize,
+    ) -> Result<TrainingRecord, AttributorError> {
+        let name = record.request.name.as_str();
+        let value = encode(record)?;
+        let transaction = self.0.begin_write().map_err(AttributorError::journal)?;
+        {
+            let mut table = transaction.open_table(TRAININGS).map_err(AttributorError::journal)?;
+            let mut unfinished = 0;
+            for row in table.iter().map_err(AttributorError::journal)? {
+                let known: TrainingRecord = decode(row.map_err(AttributorError::journal)?.1.value())?;
+                unfinished += usize::from(known.is_open());
+                let failed = matches!(known.state, TrainingState::Failed { .. });
+                if known.request.name == name && !failed {
+                    return if known.request == record.request {
+                        Ok(known)
+                    } else {
+                        Err(AttributorError::Conflict(format!("another training is named {name}")))
+                    };
+                }
+            }
+            if unfinished >= limit {
+                return Err(AttributorError::Busy("too many trainings are unfinished"));
+            }
+            table.insert(name, value.as_slice()).map_err(AttributorError::journal)?;
+        }
+        transaction.commit().map_err(AttributorError::journal)?;
+        Ok(record.clone())
+    }
+
+    /// Takes a new request, in one step. One that is known stands as it is and is the answer; more than `limit`
+    /// unfinished ones are an error.
+    pub(crate) fn admit_answer(
+        &self,
+        record: &AnswerRecord,
+        limit: usize,
+    ) -> Result<AnswerRecord, AttributorError> {
+        let key = record.request_id.as_slice();
         let value = encode(record)?;
         let transaction = self.0.begin_write().map_err(AttributorError::journal)?;
         {
             let mut table = transaction.open_table(ANSWERS).map_err(AttributorError::journal)?;
-            table.insert(record.request_id.as_slice(), value.as_slice()).map_err(AttributorError::journal)?;
+            if let Some(known) = table.get(key).map_err(AttributorError::journal)? {
+                return decode(known.value());
+            }
+            let mut open = transaction.open_table(OPEN_ANSWERS).map_err(AttributorError::journal)?;
+            if open.len().map_err(AttributorError::journal)? >= limit as u64 {
+                return Err(AttributorError::Busy("too many requests are unanswered"));
+            }
+            table.insert(key, value.as_slice()).map_err(AttributorError::journal)?;
+            open.insert(key, ()).map_err(AttributorError::journal)?;
+        }
+        transaction.commit().map_err(AttributorError::journal)?;
+        Ok(record.clone())
+    }
+
+    pub(crate) fn put_answer(&self, record: &AnswerRecord) -> Result<(), AttributorError> {
+        let key = record.request_id.as_slice();
+        let value = encode(record)?;
+        let transaction = self.0.begin_write().map_err(AttributorError::journal)?;
+        {
+            let mut table = transaction.open_table(ANSWERS).map_err(AttributorError::journal)?;
+            table.insert(key, value.as_slice()).map_err(AttributorError::journal)?;
+            let mut open = transaction.open_table(OPEN_ANSWERS).map_err(AttributorError::journal)?;
+            if record.is_open() {
+                open.insert(key, ()).map_err(AttributorError::journal)?;
+            } else {
+                open.remove(key).map_err(AttributorError::journal)?;
+            }
         }
         transaction.commit().map_err(AttributorError::journal)
     }
@@ -72,11 +150,26 @@ impl Journal {
         found.map(|value| decode(value.value())).transpose()
     }
 
-    pub(crate) fn answers(&self) -> Result<Vec<AnswerRecord>, AttributorError> {
+    /// How many requests are unfinished.
+    pub(crate) fn unanswered_count(&self) -> Result<u64, AttributorError> {
         let table = self.0.begin_read().map_err(AttributorError::journal)?;
-        let table = table.open_table(ANSWERS).map_err(AttributorError::journal)?;
-        let rows = table.iter().map_err(AttributorError::journal)?;
-        rows.map(|row| decode(row.map_err(AttributorError::journal)?.1.value())).collect()
+        let table = table.open_table(OPEN_ANSWERS).map_err(AttributorError::journal)?;
+        table.len().map_err(AttributorError::journal)
+    }
+
+    /// The unfinished requests.
+    pub(crate) fn unanswered(&self) -> Result<Vec<AnswerRecord>, AttributorError> {
+        let snapshot = self.0.begin_read().map_err(AttributorError::journal)?;
+        let open = snapshot.open_table(OPEN_ANSWERS).map_err(AttributorError::journal)?;
+        let records = snapshot.open_table(ANSWERS).map_err(AttributorError::journal)?;
+        let mut found = Vec::new();
+        for row in open.iter().map_err(AttributorError::journal)? {
+            let (key, ()) = row.map(|(key, value)| (key, value.value())).map_err(AttributorError::journal)?;
+            if let Some(record) = records.get(key.value()).map_err(AttributorError::journal)? {
+                found.push(decode(record.value())?);
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -86,4 +179,90 @@ fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, AttributorError> {
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AttributorError> {
     serde_json::from_slice(bytes).map_err(AttributorError::journal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AnswerState, TrainingRequest};
+
+    fn answer(byte: u8) -> AnswerRecord {
+        AnswerRecord {
+            request_id: B256::repeat_byte(byte),
+            model: 1,
+            payer: Default::default(),
+            max_fee_wei: Default::default(),
+            state: AnswerState::Queued,
+            prompt_root: B256::ZERO,
+            answer_root: None,
+            answer_hash: None,
+            score_root: None,
+            tokens_in: 0,
+            tokens_out: 0,
+            unattributed_ppm: 0,
+            credits: Vec::new(),
+        }
+    }
+
+    fn training(name: &str, datanet: u64, state: TrainingState) -> TrainingRecord {
+        let request =
+            TrainingRequest { name: name.into(), datanets: vec![datanet], training: Default::default() };
+        TrainingRecord { request, state, trained: None }
+    }
+
+    fn failed() -> TrainingState {
+        TrainingState::Failed { reason: "no rows".into() }
+    }
+
+    #[test]
+    fn request_that_was_settled_is_not_queued_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.redb");
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.admit_answer(&answer(1), 2).unwrap().state, AnswerState::Queued);
+        let settled =
+            AnswerRecord { state: AnswerState::Settled { block: 5, transaction: B256::ZERO }, ..answer(1) };
+        journal.put_answer(&settled).unwrap();
+        assert_eq!(journal.admit_answer(&answer(1), 2).unwrap(), settled);
+        assert_eq!(journal.answer(settled.request_id).unwrap().unwrap(), settled);
+        assert!(Journal::open(&path).is_err(), "two processes must not share a journal");
+        drop(journal);
+        assert!(Journal::open(&path).unwrap().unanswered().unwrap().is_empty());
+    }
+
+    #[test]
+    fn unfinished_requests_are_bounded_and_survive_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.redb");
+        let journal = Journal::open(&path).unwrap();
+        journal.admit_answer(&answer(1), 2).unwrap();
+        journal.admit_answer(&answer(2), 2).unwrap();
+        assert!(matches!(journal.admit_answer(&answer(3), 2), Err(AttributorError::Busy(_))));
+        assert!(journal.answer(answer(3).request_id).unwrap().is_none(), "a refusal changes nothing");
+        journal.admit_answer(&answer(2), 2).unwrap();
+        let failed = AnswerRecord { state: AnswerState::Failed { reason: "no".into() }, ..answer(1) };
+        journal.put_answer(&failed).unwrap();
+        journal.admit_answer(&answer(3), 2).unwrap();
+        drop(journal);
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.unanswered().unwrap(), [answer(2), answer(3)]);
+        assert_eq!(journal.unanswered_count().unwrap(), 2);
+    }
+
+    #[test]
+    fn training_is_ordered_once_and_again_only_after_it_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&folder.path().join("journal.redb")).unwrap();
+        let order =
+            |name, datanet| journal.admit_training(&training(name, datanet, TrainingState::Queued), 2);
+        order("a", 1).unwrap();
+        journal.put_training(&training("a", 1, TrainingState::Ready)).unwrap();
+        assert_eq!(order("a", 1).unwrap().state, TrainingState::Ready);
+        assert!(matches!(order("a", 2), Err(AttributorError::Conflict(_))));
+        order("b", 1).unwrap();
+        order("c", 1).unwrap();
+        assert!(matches!(order("d", 1), Err(AttributorError::Busy(_))));
+        journal.put_training(&training("b", 1, failed())).unwrap();
+        assert_eq!(order("b", 2).unwrap().state, TrainingState::Queued);
+    }
 }

@@ -5,6 +5,7 @@ use openledger_attribution::{GradientStore, InfluenceConfig, Scorer};
 use openledger_model::{Adapter, BaseModel, Device, PrefixCache, Tokenizer};
 use std::{
     collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread,
 };
@@ -84,7 +85,11 @@ impl Lab {
     ) -> Result<T, AttributorError> {
         let (done, result) = oneshot::channel();
         let job: Job = Box::new(move |bench| {
-            let _ = done.send(job(bench));
+            let outcome = guarded(|| job(bench));
+            if matches!(outcome, Err(AttributorError::Panicked)) {
+                bench.forget();
+            }
+            let _ = done.send(outcome);
         });
         self.0.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AttributorError::Busy("the model's queue is full"),
@@ -92,9 +97,32 @@ impl Lab {
         })?;
         result.await.map_err(|_| AttributorError::LabStopped)?
     }
+
+    /// Whether the thread takes jobs.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    /// A handle without a thread.
+    #[cfg(test)]
+    pub(crate) fn stopped() -> Self {
+        Self(mpsc::channel(1).0)
+    }
+}
+
+/// Keeps a panic from ending the thread, and with it the work of everyone else.
+fn guarded<T>(work: impl FnOnce() -> Result<T, AttributorError>) -> Result<T, AttributorError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(AttributorError::Panicked))
 }
 
 impl Bench {
+    /// Drops what a panic may have left half changed; all of it can be read again.
+    fn forget(&mut self) {
+        self.prefixes.clear();
+        self.loaded.clear();
+        self.recent.clear();
+    }
+
     fn new(model: BaseModel, tokenizer: Tokenizer, models_folder: PathBuf) -> Self {
         Self {
             model,
@@ -160,3 +188,22 @@ impl Loaded {
 pub(crate) const ADAPTER_FILE: &str = "adapter.safetensors";
 /// The gradients of its rows.
 pub(crate) const GRADIENTS_FILE: &str = "gradients.bin";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panic_becomes_an_error_of_its_own_job() {
+        let panicking = guarded::<()>(|| panic!("as it should"));
+        assert!(matches!(panicking, Err(AttributorError::Panicked)));
+        assert!(!AttributorError::Panicked.is_retryable(), "it would panic again, for ever");
+        assert_eq!(guarded(|| Ok(7)).unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn work_without_a_thread_is_kept_for_the_next_start() {
+        let error = Lab::stopped().run(|_| Ok(())).await.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+    }
+}

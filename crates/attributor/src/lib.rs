@@ -11,6 +11,7 @@ mod journal;
 mod lab;
 mod records;
 mod service;
+mod token;
 mod training;
 
 pub use config::AttributorConfig;

@@ -158,7 +158,7 @@ pub struct TrainingRecord {
 }
 
 /// The prompt of an escrowed request.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerRequest {
     /// The request on chain.
@@ -169,6 +169,13 @@ pub struct AnswerRequest {
     pub salt: B256,
     /// The payer's EIP-191 signature over [`answer_message`].
     pub signature: Bytes,
+}
+
+impl std::fmt::Debug for AnswerRequest {
+    /// Without the prompt and its salt.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AnswerRequest").field("request_id", &self.request_id).finish_non_exhaustive()
+    }
 }
 
 /// A cluster's part of an answer.
@@ -220,6 +227,12 @@ pub struct AnswerRecord {
     pub prompt_root: B256,
     /// Root under which the answer is stored, once there is one.
     pub answer_root: Option<B256>,
+    /// Hash of the answer, once there is one; written before anything is sent, so that a receipt is of this answer.
+    #[serde(default)]
+    pub answer_hash: Option<B256>,
+    /// Merkle root of the scores, once there is an answer.
+    #[serde(default)]
+    pub score_root: Option<B256>,
     /// Tokens of the prompt, as the model sees it.
     pub tokens_in: u32,
     /// Tokens of the answer.

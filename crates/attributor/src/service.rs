@@ -2,15 +2,18 @@
 
 use crate::{
     AnswerRecord, AnswerState, AttributorConfig, AttributorError, TrainingRecord, TrainingState, answering,
-    chain::Chain, http, journal::Journal, lab::Lab, training,
+    chain::Chain, http, journal::Journal, lab::Lab, token::OperatorToken, training,
 };
-use alloy_primitives::{B256, U256, hex};
+use alloy_primitives::{B256, U256};
 use openledger_abi::IAttribution;
-use openledger_content_store::{ContentStore, MasterKey};
-use std::{
-    fs, future::Future, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration,
+use openledger_content_store::{ContentStore, MasterKey, Row};
+use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, Notify},
+    task::JoinHandle,
+    time::sleep,
 };
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle, time::sleep};
 use tracing::{info, warn};
 
 const RETRY: Duration = Duration::from_secs(1);
@@ -29,8 +32,23 @@ pub(crate) struct Shared {
     pub(crate) price: IAttribution::Price,
     pub(crate) split: IAttribution::Split,
     pub(crate) max_answer_tokens: usize,
-    pub(crate) operator_token: String,
+    pub(crate) operator_token: OperatorToken,
+    /// Two writers of one root would mix their keys.
+    pub(crate) storing: Mutex<()>,
     pub(crate) work: Notify,
+}
+
+impl Shared {
+    /// Stores rows. It goes on to its end when the caller is cancelled, as it is when a client hangs up.
+    pub(crate) async fn keep(self: &Arc<Self>, root: B256, rows: Vec<Row>) -> Result<(), AttributorError> {
+        let shared = Arc::clone(self);
+        let stored = tokio::spawn(async move {
+            let _one_at_a_time = shared.storing.lock().await;
+            shared.store.put(root, &rows).await
+        });
+        // Without what the panic says, which may quote a row.
+        Ok(stored.await.map_err(|_| AttributorError::Panicked)??)
+    }
 }
 
 /// The service.
@@ -53,6 +71,9 @@ impl Attributor {
             let path = path.display().to_string();
             move |source| AttributorError::Io { path, source }
         };
+        if config.max_answer_tokens == 0 {
+            return Err(AttributorError::Invalid("--max-answer-tokens is at least 1".into()));
+        }
         fs::create_dir_all(&config.datadir).map_err(io(&config.datadir))?;
         let listener = TcpListener::bind(config.listen).await.map_err(|source| AttributorError::Io {
             path: format!("--http.port {}", config.listen.port()),
@@ -62,7 +83,7 @@ impl Attributor {
         let journal = Journal::open(&config.datadir.join("journal.redb"))?;
         let master = MasterKey::load_or_create(&config.datadir.join("master.key"))?;
         let store = ContentStore::open_local(&config.datadir.join("rows"), master)?;
-        let operator_token = operator_token(&config.datadir.join("operator.token"))?;
+        let operator_token = OperatorToken::load_or_create(&config.datadir.join("operator.token"))?;
         let models = config.datadir.join("models");
         let lab = Lab::start(config.model, config.device, config.threads, models).await?;
         let base_hash = lab.run(|bench| Ok(bench.model.hash())).await?;
@@ -80,6 +101,7 @@ impl Attributor {
             split: default_split(),
             max_answer_tokens: config.max_answer_tokens,
             operator_token,
+            storing: Mutex::new(()),
             work: Notify::new(),
         });
         let workers = [
@@ -94,10 +116,17 @@ impl Attributor {
 }
 
 impl RunningAttributor {
-    /// Runs until the server ends.
-    pub async fn wait(self) -> Result<(), AttributorError> {
-        let ended = self.server.await;
+    /// Runs until the server ends, or a worker does: without it requests would be taken and never answered.
+    pub async fn wait(mut self) -> Result<(), AttributorError> {
+        let [trainings, answers] = &mut self.workers;
+        let ended = tokio::select! {
+            ended = &mut self.server => Some(ended),
+            _ = trainings => None,
+            _ = answers => None,
+        };
+        self.server.abort();
         self.workers.iter().for_each(JoinHandle::abort);
+        let Some(ended) = ended else { return Err(AttributorError::Panicked) };
         match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(source)) => Err(AttributorError::Io { path: "HTTP server".into(), source }),
@@ -121,6 +150,8 @@ where
 }
 
 async fn put_up_bond(chain: &Chain, wanted: U256) -> Result<(), AttributorError> {
+    // A bond that an earlier life of this process sent counts, or it would be put up twice.
+    chain.nothing_pending().await?;
     let held = chain.call(IAttribution::bondOfCall { attestor: chain.account() }).await?.total;
     if held < wanted {
         chain.send(IAttribution::bondCall {}, wanted - held).await?;
@@ -132,17 +163,20 @@ async fn put_up_bond(chain: &Chain, wanted: U256) -> Result<(), AttributorError>
 /// Finishes trainings one after the other, oldest name first, for ever.
 async fn finish_trainings(shared: Arc<Shared>) {
     loop {
-        let unfinished =
-            shared.journal.trainings().unwrap_or_default().into_iter().filter(TrainingRecord::is_open);
-        for mut record in unfinished {
+        let unfinished = readable(shared.journal.trainings()).into_iter().filter(TrainingRecord::is_open);
+        for record in unfinished {
             let name = record.request.name.clone();
             match training::run(Arc::clone(&shared), record.clone()).await {
                 Ok(()) => {}
                 Err(error) if error.is_retryable() => warn!(name, %error, "training goes on later"),
                 Err(error) => {
                     warn!(name, %error, "training failed");
-                    record.state = TrainingState::Failed { reason: error.to_string() };
-                    record_failure(shared.journal.put_training(&record));
+                    record_failure(shared.journal.training(&name).and_then(|known| {
+                        // What was done on the way stays on record.
+                        let mut record = known.unwrap_or(record);
+                        record.state = TrainingState::Failed { reason: error.to_string() };
+                        shared.journal.put_training(&record)
+                    }));
                 }
             }
         }
@@ -153,21 +187,30 @@ async fn finish_trainings(shared: Arc<Shared>) {
 /// Answers requests one after the other, for ever.
 async fn finish_answers(shared: Arc<Shared>) {
     loop {
-        let queued = shared.journal.answers().unwrap_or_default().into_iter().filter(AnswerRecord::is_open);
-        for mut record in queued {
+        for record in readable(shared.journal.unanswered()) {
             let request = record.request_id;
             match answering::run(Arc::clone(&shared), record.clone()).await {
                 Ok(()) => {}
                 Err(error) if error.is_retryable() => warn!(%request, %error, "answering goes on later"),
                 Err(error) => {
                     warn!(%request, %error, "cannot answer");
-                    record.state = AnswerState::Failed { reason: error.to_string() };
-                    record_failure(shared.journal.put_answer(&record));
+                    record_failure(shared.journal.answer(request).and_then(|known| {
+                        let mut record = known.unwrap_or(record);
+                        record.state = AnswerState::Failed { reason: error.to_string() };
+                        shared.journal.put_answer(&record)
+                    }));
                 }
             }
         }
         wait_for_work(&shared).await;
     }
+}
+
+fn readable<T>(records: Result<Vec<T>, AttributorError>) -> Vec<T> {
+    records.unwrap_or_else(|error| {
+        warn!(%error, "the journal cannot be read");
+        Vec::new()
+    })
 }
 
 fn record_failure(recorded: Result<(), AttributorError>) {
@@ -192,26 +235,6 @@ impl TrainingRecord {
 impl AnswerRecord {
     pub(crate) fn is_open(&self) -> bool {
         self.state == AnswerState::Queued
-    }
-}
-
-/// What lets the operator order trainings; made at the first start, readable by its owner only.
-fn operator_token(path: &Path) -> Result<String, AttributorError> {
-    let fail = |source| AttributorError::Io { path: path.display().to_string(), source };
-    match fs::read_to_string(path) {
-        Ok(token) if token.trim().len() >= 32 => Ok(token.trim().to_owned()),
-        Ok(_) => Err(AttributorError::Invalid(format!(
-            "{}: the token is shorter than 32 characters",
-            path.display()
-        ))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let token = hex::encode(B256::random());
-            let mut file =
-                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
-            std::io::Write::write_all(&mut file, token.as_bytes()).map_err(fail)?;
-            Ok(token)
-        }
-        Err(error) => Err(fail(error)),
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut record: TrainingRecord) -> Resu
 
 /// Publishes versions, trains and takes gradients.
 async fn make(shared: &Arc<Shared>, record: &TrainingRecord) -> Result<ModelRecord, AttributorError> {
+    // A version that an earlier life of this process sent is not to be published twice.
+    shared.chain.nothing_pending().await?;
     let mut datasets = Vec::new();
     for &datanet in &record.request.datanets {
         datasets.push(dataset::publish(&shared.chain, &shared.store, datanet).await?);
@@ -173,6 +175,7 @@ fn config(settings: &TrainingSettings) -> TrainConfig {
 
 /// Registers the model, unless an earlier life of this process did.
 async fn register(shared: &Shared, name: &str, trained: &ModelRecord) -> Result<u64, AttributorError> {
+    shared.chain.nothing_pending().await?;
     if let Some(model) = registered(shared, trained.adapter_hash).await? {
         return Ok(model);
     }
