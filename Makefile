@@ -36,7 +36,8 @@ deny:
 contracts:
 	cd contracts && $(forge) test && ./slim-artifacts.sh --check
 
-nextest:
+nextest: ## the tests of the Rust code, the small story included
+	cargo build --locked --bins
 	cargo nextest run --locked --workspace
 
 doctest:

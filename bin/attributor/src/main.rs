@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 use eyre::{Context, Result, bail, eyre};
 use openledger_attributor::{Attributor, AttributorConfig};
 use openledger_model::Device;
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{fs, io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// OpenLedger's attributor.
@@ -67,12 +67,22 @@ impl Processor {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    let arguments = Arguments::parse();
     let key = fs::read_to_string(&arguments.private_key_file)
         .wrap_err_with(|| format!("--private-key-file {}", arguments.private_key_file.display()))?;
     let signer: PrivateKeySigner = key.trim().parse().map_err(|_| {

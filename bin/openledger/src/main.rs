@@ -12,6 +12,7 @@ mod shutdown;
 
 use clap::{Parser, Subcommand};
 use eyre::Result;
+use std::process::ExitCode;
 
 /// OpenLedger: an Ethereum L2 on which AI pays its sources.
 #[derive(Debug, Parser)]
@@ -37,9 +38,21 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
     logging::init();
-    match Arguments::parse().command {
+    match run(arguments.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line with every cause, for people; places in the code are for logs.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
         Command::Node(arguments) => node::run(*arguments).await,
         Command::Batcher(arguments) => batcher::run(arguments).await,
         Command::Proposer(arguments) => proposer::run(arguments).await,

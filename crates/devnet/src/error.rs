@@ -22,6 +22,16 @@ pub enum DevnetError {
          remove the folder", .0.display()
     )]
     Occupied(PathBuf),
+    /// Another program listens where a part of the network should.
+    #[error(
+        "port {port}, for the {role}, is in use: stop what listens there, or choose others with --base-port"
+    )]
+    PortInUse {
+        /// The port.
+        port: u16,
+        /// What it is for.
+        role: &'static str,
+    },
     /// Something that set-up installs is not there.
     #[error("{what} is missing at {}: {hint}", path.display())]
     Missing {

@@ -40,6 +40,7 @@ impl Devnet {
     /// Starts L1, deploys the contracts, and writes genesis, configuration, keys, ABIs and
     /// `devnet.json`. Runs no process of L2 yet.
     pub async fn prepare(options: DevnetOptions) -> Result<Self, DevnetError> {
+        options.ports.ensure_free()?;
         let layout = Layout::create(&options.datadir)?;
         let mut l1 = AnvilOptions::new(options.artifacts.contracts_dir(), layout.log_of("l1"));
         l1.port = Some(options.ports.l1);

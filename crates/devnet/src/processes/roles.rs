@@ -1,6 +1,9 @@
 //! The command line of each role, run by the supervisor and printed in `devnet.json`.
 
-use std::path::PathBuf;
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+};
 
 use super::CommandLine;
 use crate::{DevnetError, L1Contracts, Layout, anvil::free_port};
@@ -88,6 +91,22 @@ impl Ports {
             })
         };
         Ok(Self { l1: free_port()?, sequencer: node()?, verifier: node()?, attributor: free_port()? })
+    }
+}
+
+impl Ports {
+    /// Fails, naming the port, where another program listens already.
+    pub fn ensure_free(&self) -> Result<(), DevnetError> {
+        let node = |ports: NodePorts| [ports.http, ports.ws, ports.authrpc, ports.metrics];
+        let sequencer = node(self.sequencer).map(|port| (port, names::SEQUENCER));
+        let verifier = node(self.verifier).map(|port| (port, names::VERIFIER));
+        let others = [(self.l1, "L1"), (self.attributor, names::ATTRIBUTOR)];
+        for (port, role) in others.into_iter().chain(sequencer).chain(verifier) {
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+                return Err(DevnetError::PortInUse { port, role });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -200,5 +219,24 @@ impl Roles {
                 .flag("--private-key-file", self.layout.key_of(role).display())
                 .flag("--model", model.display()),
         )
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_that_another_program_listens_on_is_named() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut ports = Ports::free().unwrap();
+        ports.ensure_free().unwrap();
+        ports.verifier.ws = taken.local_addr().unwrap().port();
+        let refused = ports.ensure_free().unwrap_err().to_string();
+        assert!(
+            refused.contains(&ports.verifier.ws.to_string()) && refused.contains("verifier"),
+            "{refused}"
+        );
     }
 }

@@ -17,9 +17,15 @@ use crate::DevnetError;
 const POLL: Duration = Duration::from_millis(500);
 /// How long the attributor may be away, for it is started again when it dies.
 const AWAY: Duration = Duration::from_secs(120);
+/// How long one request may take; an upload is stored before it is answered.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Refusals of a moment: the chain is away or does not take it now, or too much is waiting.
+const LATER: [StatusCode; 3] =
+    [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
 
 /// A client of one attributor.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct AttributorClient {
     http: Client,
     url: String,
@@ -70,7 +76,8 @@ pub(super) struct SaltedRow<'a> {
 
 impl AttributorClient {
     pub(super) fn new(url: String, operator_token: String) -> Self {
-        Self { http: Client::new(), url, operator_token }
+        let http = Client::builder().timeout(SILENCE).build().unwrap_or_default();
+        Self { http, url, operator_token }
     }
 
     /// Gives rows to the store.
@@ -163,22 +170,25 @@ impl AttributorClient {
     async fn ask<T: DeserializeOwned>(&self, request: impl Fn() -> RequestBuilder) -> Result<T, DevnetError> {
         let deadline = Instant::now() + AWAY;
         loop {
-            let failure = match request().send().await {
+            // A connection that ends in the middle of an answer is as good as none.
+            let answered = match request().send().await {
                 Ok(response) => {
                     let status = response.status();
-                    let text = response.text().await.unwrap_or_default();
-                    if status.is_success() {
-                        return serde_json::from_str(&text).map_err(|error| {
-                            DevnetError::Story(format!("the attributor's answer: {error}"))
-                        });
-                    }
-                    let later = [StatusCode::BAD_GATEWAY, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-                    if !later {
-                        return Err(DevnetError::Story(format!("the attributor refuses ({status}): {text}")));
-                    }
-                    text
+                    response.text().await.map(|text| (status, text))
                 }
-                Err(error) => error.to_string(),
+                Err(error) => Err(error),
+            };
+            let failure = match answered {
+                Ok((status, text)) if status.is_success() => {
+                    return serde_json::from_str(&text)
+                        .map_err(|error| DevnetError::Story(format!("the attributor's answer: {error}")));
+                }
+                Ok((status, text)) if LATER.contains(&status) => text,
+                Ok((status, text)) => {
+                    return Err(DevnetError::Story(format!("the attributor refuses ({status}): {text}")));
+                }
+                // Without its URL, which may hold a salt.
+                Err(error) => error.without_url().to_string(),
             };
             if Instant::now() >= deadline {
                 return Err(DevnetError::Timeout {
@@ -197,4 +207,52 @@ fn sign(signer: &PrivateKeySigner, message: &str) -> Result<Bytes, DevnetError> 
         .sign_message_sync(message.as_bytes())
         .map_err(|error| DevnetError::Story(format!("signing: {error}")))?;
     Ok(Bytes::from(signature.as_bytes().to_vec()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    /// Answers one connection after the other with these bytes, then hangs up.
+    async fn answering(answers: Vec<&'static str>) -> AttributorClient {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for answer in answers {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4096];
+                let _ = connection.read(&mut request).await.unwrap();
+                connection.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        AttributorClient::new(url, "token".to_owned())
+    }
+
+    #[tokio::test]
+    async fn attributor_that_dies_in_the_middle_of_an_answer_is_asked_again() {
+        let client = answering(vec![
+            "",
+            "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"state\":",
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\ncontent-length: 18\r\nconnection: close\r\n\r\n{\"state\":\"queued\"}",
+        ])
+        .await;
+        let answer: Answer = client.ask(|| client.http.get(client.at("answers/1"))).await.unwrap();
+        assert_eq!(answer.state, "queued");
+    }
+
+    #[tokio::test]
+    async fn final_refusal_ends_the_story_with_its_reason() {
+        let client = answering(vec![
+            "HTTP/1.1 409 Conflict\r\ncontent-length: 14\r\nconnection: close\r\n\r\n{\"error\":\"no\"}",
+        ])
+        .await;
+        let refused = client.ask::<Answer>(|| client.http.get(client.at("answers/1"))).await.unwrap_err();
+        assert!(refused.to_string().contains("409"), "{refused}");
+    }
 }

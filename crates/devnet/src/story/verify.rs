@@ -34,8 +34,10 @@ pub(super) async fn verifier(
     let (sequencer, verifier) = (connect(sequencer_http)?, connect(verifier_http)?);
     let deadline = Instant::now() + VERIFIED_WITHIN;
     loop {
-        if let Ok(Some(derived)) = block(&verifier, number).await {
-            let sealed = block(&sequencer, number).await?;
+        // Either may be away for a moment, as a node is that was killed and is started again.
+        if let Ok(Some(derived)) = block(&verifier, number).await
+            && let Ok(sealed) = block(&sequencer, number).await
+        {
             return Ok(VerifierReport {
                 number,
                 hash: derived.hash,
@@ -44,7 +46,7 @@ pub(super) async fn verifier(
             });
         }
         if Instant::now() >= deadline {
-            let what = format!("the verifier to derive block {number}");
+            let what = format!("the verifier to derive block {number}, and the sequencer to show it");
             return Err(DevnetError::Timeout { what, seconds: VERIFIED_WITHIN.as_secs() });
         }
         sleep(Duration::from_millis(500)).await;
