@@ -266,4 +266,68 @@ mod tests {
         assert!(error.is_retryable(), "{error}");
         assert!(chain.nothing_pending().await.unwrap_err().is_retryable());
     }
+
+    /// A chain without the precompiles: what is sent to their places is a transfer. Blocks come when asked for.
+    fn anvil() -> (alloy_node_bindings::AnvilInstance, PrivateKeySigner) {
+        let tool = "../../contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(tool);
+        let anvil = alloy_node_bindings::Anvil::at(path).arg("--no-mining").spawn();
+        let signer = anvil.keys()[0].clone().into();
+        (anvil, signer)
+    }
+
+    async fn ask(chain: &Chain, method: &'static str, parameters: serde_json::Value) -> serde_json::Value {
+        chain.provider.raw_request(method.into(), parameters).await.unwrap()
+    }
+
+    async fn pooled(chain: &Chain) -> Option<String> {
+        let content = ask(chain, "txpool_content", serde_json::json!([])).await;
+        let of_account =
+            content["pending"].as_object().and_then(|accounts| accounts.values().next().cloned());
+        let transaction =
+            of_account.and_then(|all| all.as_object().and_then(|all| all.values().next().cloned()));
+        transaction.and_then(|transaction| transaction["hash"].as_str().map(str::to_owned))
+    }
+
+    async fn until_pooled(chain: &Chain) -> String {
+        loop {
+            if let Some(hash) = pooled(chain).await {
+                return hash;
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn transaction_that_the_pool_forgot_is_sent_again_and_counts_once() {
+        let (anvil, signer) = anvil();
+        let chain = std::sync::Arc::new(Chain::connect(&anvil.endpoint(), signer).unwrap());
+        let sender = std::sync::Arc::clone(&chain);
+        let sending =
+            tokio::spawn(async move { sender.send(IAttribution::bondCall {}, U256::from(7)).await });
+        let first = until_pooled(&chain).await;
+        ask(&chain, "anvil_dropTransaction", serde_json::json!([first])).await;
+        assert_eq!(pooled(&chain).await, None);
+        assert_eq!(until_pooled(&chain).await, first, "the very same transaction");
+        ask(&chain, "evm_mine", serde_json::json!([])).await;
+        let receipt = sending.await.unwrap().unwrap();
+        assert_eq!(receipt.transaction_hash.to_string(), first);
+        assert_eq!(chain.provider.get_balance(ATTRIBUTION).await.unwrap(), U256::from(7));
+    }
+
+    #[tokio::test]
+    async fn next_life_waits_for_what_the_last_one_sent() {
+        let (anvil, signer) = anvil();
+        let killed = std::sync::Arc::new(Chain::connect(&anvil.endpoint(), signer.clone()).unwrap());
+        let sender = std::sync::Arc::clone(&killed);
+        let sending =
+            tokio::spawn(async move { sender.send(IAttribution::bondCall {}, U256::from(7)).await });
+        until_pooled(&killed).await;
+        sending.abort();
+        let next = Chain::connect(&anvil.endpoint(), signer).unwrap();
+        assert!(timeout(Duration::from_secs(1), next.nothing_pending()).await.is_err(), "it must wait");
+        ask(&next, "evm_mine", serde_json::json!([])).await;
+        timeout(Duration::from_secs(5), next.nothing_pending()).await.unwrap().unwrap();
+        assert_eq!(next.provider.get_balance(ATTRIBUTION).await.unwrap(), U256::from(7));
+    }
 }
