@@ -43,14 +43,18 @@ impl MasterKey {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = Self::random();
+                // Under another name first: a key file that is there is whole.
+                let partial = path.with_extension("partial");
                 let mut file = OpenOptions::new()
                     .write(true)
-                    .create_new(true)
+                    .create(true)
+                    .truncate(true)
                     .mode(0o600)
-                    .open(path)
+                    .open(&partial)
                     .map_err(|e| fail(e.to_string()))?;
                 file.write_all(key.0.as_ref())
                     .and_then(|()| file.sync_all())
+                    .and_then(|()| fs::rename(&partial, path))
                     .map_err(|e| fail(e.to_string()))?;
                 Ok(key)
             }

@@ -185,9 +185,12 @@ impl Wallet {
         let raw = envelope.encoded_2718();
         match while_away(|| self.provider.send_raw_transaction(&raw)).await {
             Ok(_) => Ok(envelope),
-            // The node took it and died before it could say so.
-            Err(error) if error.to_string().contains("already known") => Ok(envelope),
-            Err(error) => Err(fail(error.to_string())),
+            // The node took it, or even sealed it, and died before it could say so.
+            Err(error) => match self.provider.get_transaction_receipt(*envelope.tx_hash()).await {
+                Ok(Some(_)) => Ok(envelope),
+                _ if error.to_string().contains("already known") => Ok(envelope),
+                _ => Err(fail(error.to_string())),
+            },
         }
     }
 

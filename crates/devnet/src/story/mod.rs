@@ -1,7 +1,10 @@
 //! What is played on a devnet: Datanets and their texts, models, questions, and who is paid for the answers.
 
 mod attributor;
+mod payments;
 mod play;
+mod player;
+mod pledge;
 mod report;
 mod verify;
 
@@ -17,6 +20,7 @@ use serde::Deserialize;
 
 use crate::{Account, DevnetError};
 
+const ONE_OPEN: u128 = 1_000_000_000_000_000_000;
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// A story, as its JSON or TOML file has it.

@@ -1,0 +1,109 @@
+//! What was paid for an answer: read back from the chain's own events, and told.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{B256, U256, utils::format_ether};
+use alloy_sol_types::SolEvent;
+use openledger_abi::{ATTRIBUTION, IAttribution, IPayouts, PAYOUTS};
+
+use super::{CreditReport, QuestionPlan, ReceiptReport, play::failed, player::Player};
+use crate::{DevnetError, Wallet};
+
+impl Player<'_> {
+    /// Reads a receipt and its payments back from the chain's own events.
+    pub(super) async fn receipt(
+        &self,
+        wallet: &Wallet,
+        question: &QuestionPlan,
+        request_id: B256,
+        answer: String,
+    ) -> Result<ReceiptReport, DevnetError> {
+        let info = wallet.view(ATTRIBUTION, &IAttribution::receiptOfCall { requestId: request_id }).await?;
+        let request = wallet.view(PAYOUTS, &IPayouts::requestOfCall { requestId: request_id }).await?;
+        let logs = wallet.logs_in(info.blockNumber, PAYOUTS, request_id).await?;
+        let mut settled = None;
+        let mut credited = Vec::new();
+        for log in &logs {
+            if let Ok(event) = IPayouts::Settled::decode_log(log) {
+                settled = Some(event.data);
+            } else if let Ok(event) = IPayouts::Credited::decode_log(log) {
+                let datanet = self.contributions.get(&event.contribution).copied().unwrap_or_default();
+                credited.push(CreditReport {
+                    account: self.name(event.account),
+                    datanet: self.datanet_name(datanet),
+                    cluster: Some(format!("{}/{}", event.contribution, event.row)),
+                    shares_ppm: event.ppm,
+                    wei: event.amount,
+                });
+            } else if let Ok(event) = IPayouts::UnattributedCredited::decode_log(log) {
+                credited.push(CreditReport {
+                    account: self.name(event.account),
+                    datanet: self.datanet_name(event.datanet),
+                    cluster: None,
+                    shares_ppm: 0,
+                    wei: event.amount,
+                });
+            }
+        }
+        let settled = settled.ok_or_else(|| failed("the receipt's block holds no settlement"))?;
+        Ok(ReceiptReport {
+            request_id,
+            block: info.blockNumber,
+            question: question.text.clone(),
+            about: question.about.clone(),
+            answer,
+            escrow_wei: request.maxFee,
+            fee_wei: settled.fee,
+            platform_wei: settled.platform,
+            model_wei: settled.modelOwner,
+            stakers_wei: settled.stakers,
+            credited,
+            refunded_wei: settled.refunded,
+            unattributed_ppm: info.unattributedPpm,
+        })
+    }
+
+    pub(super) fn print(&self, number: u64, question: &QuestionPlan, receipt: &ReceiptReport) {
+        println!("\n  {number}. {} asks: {}", question.payer, question.text);
+        println!("     {}", receipt.answer.split_whitespace().collect::<Vec<_>>().join(" "));
+        println!(
+            "     fee {} OPEN in block {}: platform {}, model {}, stakers {}; {} returned",
+            format_ether(receipt.fee_wei),
+            receipt.block,
+            format_ether(receipt.platform_wei),
+            format_ether(receipt.model_wei),
+            format_ether(receipt.stakers_wei),
+            format_ether(receipt.refunded_wei),
+        );
+        for (name, wei) in receipt.by_datanet() {
+            println!("     {name}: {} OPEN to its clusters", format_ether(wei));
+        }
+        let mut credits: Vec<&CreditReport> =
+            receipt.credited.iter().filter(|c| c.cluster.is_some()).collect();
+        credits.sort_by_key(|credit| std::cmp::Reverse(credit.wei));
+        for credit in credits.iter().take(3) {
+            let cluster = credit.cluster.as_deref().unwrap_or_default();
+            let percent = f64::from(credit.shares_ppm) / 10_000.0;
+            println!(
+                "       {} earns {} OPEN for row {cluster} ({percent:.1} %)",
+                credit.account,
+                format_ether(credit.wei)
+            );
+        }
+        println!("     without a clear source: {:.1} %", f64::from(receipt.unattributed_ppm) / 10_000.0);
+    }
+
+    pub(super) fn print_totals(&self, receipts: &[ReceiptReport]) {
+        let mut totals: BTreeMap<&str, U256> = BTreeMap::new();
+        for credit in receipts.iter().flat_map(|receipt| &receipt.credited) {
+            *totals.entry(credit.account.as_str()).or_default() += credit.wei;
+        }
+        println!("\nEarned by data");
+        for plan in &self.story.contributions {
+            totals.entry(plan.account.as_str()).or_default();
+        }
+        for (account, wei) in totals {
+            println!("  {account}: {} OPEN", format_ether(wei));
+        }
+    }
+}
