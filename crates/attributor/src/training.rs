@@ -93,8 +93,8 @@ fn on_bench(
     let folder = bench.folder(name);
     std::fs::create_dir_all(&folder)
         .map_err(|source| AttributorError::Io { path: folder.display().to_string(), source })?;
-    let first_layer = config.lora.first_layer(bench.model.config());
     config.lora.validate(bench.model.config())?;
+    let first_layer = config.lora.first_layer(bench.model.config());
     let (model, tokenizer, cache) = bench.with_prefix(first_layer);
     let sequences = |rows: &[&DatasetRow]| -> Result<Vec<Sequence>, AttributorError> {
         rows.iter().map(|row| Ok(tokenizer.row(&row.text)?)).collect()

@@ -5,6 +5,7 @@ mod channel;
 mod error;
 mod pending;
 mod service;
+mod unconfirmed;
 
 pub use channel::{PostedChannel, build_channel, transactions};
 pub use error::BatcherError;

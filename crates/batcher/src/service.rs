@@ -1,6 +1,9 @@
 //! The loop: follow L2, post what is due, start over when something was lost.
 
-use crate::{BatcherError, BatcherLimits, Pending, PendingBlock, PostedChannel, build_channel, transactions};
+use crate::{
+    BatcherError, BatcherLimits, Pending, PendingBlock, PostedChannel, build_channel, transactions,
+    unconfirmed::{Fate, Unconfirmed},
+};
 use alloy_consensus::Block;
 use alloy_eips::{BlockNumHash, BlockNumberOrTag};
 use alloy_primitives::Bytes;
@@ -47,8 +50,6 @@ pub struct Batcher {
     l1: DynProvider,
     l2: DynProvider,
     transactions: TxManager,
-    /// Posted and not yet safe: the last block, and the L1 block at which it was posted.
-    unconfirmed: Option<(BlockNumHash, u64)>,
 }
 
 /// The part of a block that heads are read from.
@@ -68,25 +69,25 @@ impl Batcher {
         l2: DynProvider,
         transactions: TxManager,
     ) -> Self {
-        Self { rollup, config, l1, l2, transactions, unconfirmed: None }
+        Self { rollup, config, l1, l2, transactions }
     }
 
     /// Runs for ever; every failure is logged and tried again.
-    pub async fn run(mut self) {
+    pub async fn run(self) {
         info!(account = %self.transactions.address(), inbox = %self.rollup.batch_inbox_address, "batcher started");
         loop {
             if let Err(error) = self.post_from_safe_head().await {
                 warn!(%error, "starting over at the safe head");
-                self.unconfirmed = None;
                 sleep(self.config.poll_interval).await;
             }
         }
     }
 
     /// Posts from the safe head on, until something makes it start over.
-    async fn post_from_safe_head(&mut self) -> Result<(), BatcherError> {
+    async fn post_from_safe_head(&self) -> Result<(), BatcherError> {
         let safe = self.head(BlockNumberOrTag::Safe).await?;
         let mut pending = Pending::new(self.config.limits, safe);
+        let mut unconfirmed = Unconfirmed::new(safe.number, self.config.safe_timeout_blocks);
         info!(safe = safe.number, "posting from the safe head");
         loop {
             let l1_number =
@@ -95,16 +96,21 @@ impl Batcher {
                 info!("the L2 chain was reorganised");
                 return Ok(());
             }
+            let safe = self.head(BlockNumberOrTag::Safe).await?.number;
+            match unconfirmed.observe(safe, l1_number) {
+                Fate::Fine => {}
+                fate => {
+                    warn!(?fate, safe, "L1 lost a posted channel, posting again");
+                    return Ok(());
+                }
+            }
             if let Some(blocks) = pending.due(l1_number) {
                 let channel = build_channel(&blocks, &self.rollup, l1_number)?;
                 self.post(&channel).await?;
                 let now = self.l1.get_block_number().await.unwrap_or(l1_number);
-                self.unconfirmed = Some((channel.last, now));
+                unconfirmed.posted(channel.last.number, now);
                 pending.posted(channel.last, now);
                 continue;
-            }
-            if self.was_lost(l1_number).await? {
-                return Ok(());
             }
             sleep(self.config.poll_interval).await;
         }
@@ -148,26 +154,6 @@ impl Batcher {
             );
         }
         Ok(())
-    }
-
-    /// Whether the last posted channel should have become safe by now and did not.
-    async fn was_lost(&mut self, l1_number: u64) -> Result<bool, BatcherError> {
-        let Some((last, posted_at)) = self.unconfirmed else { return Ok(false) };
-        let safe = self.head(BlockNumberOrTag::Safe).await?;
-        if safe.number >= last.number {
-            self.unconfirmed = None;
-            return Ok(false);
-        }
-        let lost = l1_number.saturating_sub(posted_at) > self.config.safe_timeout_blocks;
-        if lost {
-            warn!(
-                last = last.number,
-                safe = safe.number,
-                "a posted channel did not become safe, posting again"
-            );
-            self.unconfirmed = None;
-        }
-        Ok(lost)
     }
 
     async fn head(&self, tag: BlockNumberOrTag) -> Result<BlockNumHash, BatcherError> {

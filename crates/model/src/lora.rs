@@ -44,7 +44,7 @@ impl LoraConfig {
 
     /// The lowest layer that carries the adapter.
     pub const fn first_layer(&self, model: &ModelConfig) -> usize {
-        model.n_layers - self.n_layers
+        model.n_layers.saturating_sub(self.n_layers)
     }
 
     /// Shapes of the adapter's tensors: for each layer A and B of the query, A and B of the value.

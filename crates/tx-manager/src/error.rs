@@ -21,6 +21,12 @@ pub enum TxManagerError {
         /// The nonce in question.
         nonce: u64,
     },
+    /// A reorganisation took back transactions before this one, which L1 has forgotten.
+    #[error("L1 lost transactions before nonce {nonce}: starting over")]
+    NonceGap {
+        /// The nonce in question.
+        nonce: u64,
+    },
     /// Not mined at the highest fees allowed.
     #[error(
         "not mined after {attempts} attempts, the last at {max_fee_per_gas} wei a gas: raise the fee limits"
@@ -42,6 +48,9 @@ pub enum TxManagerError {
 impl TxManagerError {
     /// Whether the same candidate may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Transport(_) | Self::NonceTaken { .. } | Self::NotMined { .. })
+        matches!(
+            self,
+            Self::Transport(_) | Self::NonceTaken { .. } | Self::NonceGap { .. } | Self::NotMined { .. }
+        )
     }
 }

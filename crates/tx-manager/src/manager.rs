@@ -13,12 +13,15 @@ use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_transport::TransportError;
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
 };
 use tracing::{debug, info, warn};
+
+/// Polls in a row after which what the account's nonce says is believed.
+const CERTAIN_POLLS: u32 = 5;
 
 /// Timing and bounds.
 #[derive(Debug, Clone)]
@@ -116,6 +119,7 @@ impl TxManager {
     /// Waits for any of `sent` to be confirmed; `None` when the offer should be raised.
     async fn wait(&self, nonce: u64, sent: &[TxHash]) -> Result<Option<TransactionReceipt>, TxManagerError> {
         let deadline = Instant::now() + self.config.resubmission_timeout;
+        let (mut taken, mut gaps) = (0, 0);
         loop {
             let mut mined = false;
             for hash in sent.iter().rev() {
@@ -132,9 +136,17 @@ impl TxManager {
             }
             if !mined {
                 let used = self.provider.get_transaction_count(self.address()).await;
-                // The receipt may lag behind the nonce: look once more before giving up on it.
-                if used.is_ok_and(|used| used > nonce) && !self.any_mined(sent).await {
+                match used.map(|used| used.cmp(&nonce)) {
+                    Ok(Ordering::Greater) => taken += 1,
+                    Ok(Ordering::Less) => gaps += 1,
+                    _ => (taken, gaps) = (0, 0),
+                }
+                // A node's nonce may run ahead of its receipts: it must say the same several times.
+                if taken >= CERTAIN_POLLS {
                     return Err(TxManagerError::NonceTaken { nonce });
+                }
+                if gaps >= CERTAIN_POLLS {
+                    return Err(TxManagerError::NonceGap { nonce });
                 }
                 if Instant::now() >= deadline {
                     return Ok(None);
@@ -142,15 +154,6 @@ impl TxManager {
             }
             sleep(self.config.poll_interval).await;
         }
-    }
-
-    async fn any_mined(&self, sent: &[TxHash]) -> bool {
-        for hash in sent {
-            if !matches!(self.provider.get_transaction_receipt(*hash).await, Ok(None)) {
-                return true;
-            }
-        }
-        false
     }
 
     async fn suggest(&self) -> Result<Fees, TxManagerError> {

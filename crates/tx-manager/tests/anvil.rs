@@ -89,3 +89,20 @@ async fn call_that_would_revert_is_refused_before_it_is_sent() {
     let error = manager(&anvil, FeeLimits::default()).await.send(&forced).await.unwrap_err();
     assert!(matches!(error, TxManagerError::Reverted(_)), "{error}");
 }
+
+#[tokio::test]
+async fn nonce_gap_that_a_reorganisation_left_is_noticed() {
+    let anvil = anvil(&["--no-mining"]);
+    let node = provider(&anvil);
+    // Two transactions of an earlier life are mined, then taken back while the third waits.
+    let account = PrivateKeySigner::from(anvil.keys()[0].clone()).address();
+    let _: serde_json::Value = node.raw_request("anvil_setNonce".into(), (account, "0x2")).await.unwrap();
+    let manager = manager(&anvil, FeeLimits::default()).await;
+    let undo = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let _: serde_json::Value = node.raw_request("anvil_setNonce".into(), (account, "0x0")).await.unwrap();
+    });
+    let error = manager.send(&payment()).await.unwrap_err();
+    undo.await.unwrap();
+    assert!(matches!(error, TxManagerError::NonceGap { nonce: 2 }) && error.is_retryable(), "{error}");
+}
