@@ -16,7 +16,7 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
 use openledger_chainspec::{ChainSpec, RollupConfig, RollupGenesis, SystemConfig};
-use openledger_engine::{BuiltBlock, Engine, EngineConfig, EngineHandle, Handling};
+use openledger_engine::{BuiltBlock, Engine, EngineConfig, EngineHandle, EngineThread, Handling};
 use openledger_protocol::{ConfigUpdate, L2BlockRef, deposits::encode_deposit_log};
 use openledger_sequencer::{
     L1Source, L1SourceError, Sequencer, SequencerConfig, SequencerError, TransactionSource,
@@ -108,9 +108,22 @@ impl TransactionSource for MemoryPool {
     async fn on_sealed(&self) {}
 }
 
+/// Waits for the engine's thread, so that it does not close the database while the process ends. Declared after the
+/// handle, it is dropped after it.
+struct EngineEnd(Option<EngineThread>);
+
+impl Drop for EngineEnd {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            thread.join();
+        }
+    }
+}
+
 struct Network {
     rollup: Arc<RollupConfig>,
     engine: EngineHandle,
+    _engine_end: EngineEnd,
     l1: MemoryL1,
     pool: MemoryPool,
 }
@@ -141,8 +154,8 @@ impl Network {
             ..Default::default()
         });
         let database = Database::open(path, spec).unwrap();
-        let (engine, _) = Engine::spawn(database, EngineConfig::default()).unwrap();
-        Self { rollup, engine, l1, pool: MemoryPool::default() }
+        let (engine, thread) = Engine::spawn(database, EngineConfig::default()).unwrap();
+        Self { rollup, engine, _engine_end: EngineEnd(Some(thread)), l1, pool: MemoryPool::default() }
     }
 
     fn sequencer(&self) -> Sequencer<MemoryL1, MemoryPool> {

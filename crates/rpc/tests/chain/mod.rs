@@ -15,7 +15,7 @@ use alloy_signer_local::PrivateKeySigner;
 use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_chainspec::ChainSpec;
-use openledger_engine::{ChainEvent, Engine, EngineConfig, EngineHandle};
+use openledger_engine::{ChainEvent, Engine, EngineConfig, EngineHandle, EngineThread};
 use openledger_rpc::{RpcConfig, RpcDeps, RpcHandle, RpcServer};
 use openledger_storage::Database;
 use openledger_txpool::{PoolConfig, TxPool};
@@ -30,11 +30,24 @@ pub const REVERTER: Address = address!("00000000000000000000000000000000000bea02
 
 pub struct Chain {
     pub engine: EngineHandle,
+    _engine_end: EngineEnd,
     pub pool: TxPool,
     pub server: RpcHandle,
     pub head_moved: Arc<Notify>,
     pub client: reqwest::Client,
     _folder: tempfile::TempDir,
+}
+
+/// Waits for the engine's thread, so that it does not close the database while the process ends. Declared after the
+/// handle, it is dropped after it.
+struct EngineEnd(Option<EngineThread>);
+
+impl Drop for EngineEnd {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            thread.join();
+        }
+    }
 }
 
 pub fn wallet() -> PrivateKeySigner {
@@ -93,7 +106,7 @@ impl Chain {
         });
         let spec = Arc::new(ChainSpec::from_json(&genesis.to_string()).unwrap());
         let database = Database::open(folder.path(), spec).unwrap();
-        let (engine, _) = Engine::spawn(database.clone(), EngineConfig::default()).unwrap();
+        let (engine, thread) = Engine::spawn(database.clone(), EngineConfig::default()).unwrap();
         let pool = TxPool::new(PoolConfig::default(), database.clone()).unwrap();
         let head_moved = Arc::new(Notify::new());
         let mut config = RpcConfig {
@@ -105,7 +118,15 @@ impl Chain {
         let deps = RpcDeps { database, pool: pool.clone(), rollup: None, head_moved: head_moved.clone() };
         let server = RpcServer::start(config, deps).await.unwrap();
         let client = reqwest::Client::new();
-        Self { engine, pool, server, head_moved, client, _folder: folder }
+        Self {
+            engine,
+            _engine_end: EngineEnd(Some(thread)),
+            pool,
+            server,
+            head_moved,
+            client,
+            _folder: folder,
+        }
     }
 
     /// Builds, inserts and announces a block with what the pool has.
