@@ -13,10 +13,11 @@ use jsonrpsee::{
 };
 use serde::Serialize;
 use serde_json::value::to_raw_value;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     error::RpcError,
+    feed::ChainChange,
     filters::{IdSource, changed_logs},
     node::Node,
 };
@@ -77,15 +78,21 @@ pub(crate) async fn subscribe(params: Params<'static>, pending: PendingSubscript
     }
 }
 
+/// The chain's next change; `None` once the client has gone, or was too slow to be told of every change.
+async fn next_change(
+    sink: &SubscriptionSink,
+    changes: &mut Receiver<Arc<ChainChange>>,
+) -> Option<Arc<ChainChange>> {
+    tokio::select! {
+        () = sink.closed() => None,
+        change = changes.recv() => change.ok(),
+    }
+}
+
 async fn heads(pending: PendingSubscriptionSink, node: &Node) {
     let mut changes = node.feed.subscribe();
     let Ok(sink) = pending.accept().await else { return };
-    loop {
-        let change = tokio::select! {
-            () = sink.closed() => return,
-            change = changes.recv() => change,
-        };
-        let Ok(change) = change else { return };
+    while let Some(change) = next_change(&sink, &mut changes).await {
         for news in &change.added {
             if !notify(&sink, &news.header).await {
                 return;
@@ -97,12 +104,7 @@ async fn heads(pending: PendingSubscriptionSink, node: &Node) {
 async fn logs(pending: PendingSubscriptionSink, node: &Node, filter: Filter) {
     let mut changes = node.feed.subscribe();
     let Ok(sink) = pending.accept().await else { return };
-    loop {
-        let change = tokio::select! {
-            () = sink.closed() => return,
-            change = changes.recv() => change,
-        };
-        let Ok(change) = change else { return };
+    while let Some(change) = next_change(&sink, &mut changes).await {
         for log in changed_logs(&change, &filter) {
             if !notify(&sink, &log).await {
                 return;
