@@ -207,6 +207,8 @@ async fn follow_chain(
     tokio::pin!(stopped);
     loop {
         let event = tokio::select! {
+            // In this order, for the engine ends too once the node was told to stop.
+            biased;
             () = &mut stopped => return Ok(()),
             event = events.recv() => event,
         };

@@ -1,23 +1,22 @@
 //! A network in memory: an L1 that can reorganise, a sequencer, a batcher and a verifier.
 #![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
 
+mod batcher;
 mod engine;
 
 use std::sync::Arc;
 
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEip4844, TxLegacy};
+use alloy_consensus::{Block, SignableTransaction, TxEip1559, TxLegacy};
 use alloy_eips::{BlockNumHash, Encodable2718};
-use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use op_alloy_consensus::TxDeposit;
+use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
 use openledger_chainspec::{RollupConfig, RollupGenesis, SystemConfig};
-use openledger_derivation::{ChainEngine, Driver, DriverConfig};
+use openledger_derivation::{ChainEngine, ChainHeads, Driver, DriverConfig};
 use openledger_l1::{L1Source, L1Transaction, MemoryL1};
 use openledger_protocol::{
-    Batch, ChannelId, Compression, Frame, L1OriginData, L2BlockRef, SingularBatch, SpanBatch,
-    apply_config_updates, attributes, batch::encode_batches, blob, compression, deposits::encode_deposit_log,
-    encode_batcher_transaction, split_into_frames,
+    L1OriginData, L2BlockRef, apply_config_updates, attributes, deposits::encode_deposit_log,
 };
 
 pub use engine::MemoryEngine;
@@ -89,6 +88,14 @@ impl World {
         let verifier = Driver::new(replica.clone(), l1.clone(), config.clone(), DriverConfig::default());
         let sequencer = MemoryEngine::new(GENESIS_TIME);
         Self { l1, config, sequencer, verifier, replica, batcher, channels: 0, nonce: 0 }
+    }
+
+    /// A world with `l1_blocks` on L1 and the L2 blocks that go with them.
+    pub async fn sequenced(seq_window_size: u64, l1_blocks: usize) -> Self {
+        let mut world = Self::new(seq_window_size);
+        world.mine_empty(l1_blocks);
+        world.sequence().await;
+        world
     }
 
     /// A verifier that starts on what `engine` has.
@@ -177,91 +184,6 @@ impl World {
         encoded.into()
     }
 
-    /// The batches of the sequencer's blocks `from..=to`.
-    pub fn batches(&self, from: u64, to: u64) -> (Vec<SingularBatch>, bool) {
-        let mut batches = Vec::new();
-        let mut starts_epoch = false;
-        for number in from..=to {
-            let (_, block) = self.sequencer.block(number).unwrap().unwrap();
-            let (batch, block_ref) = SingularBatch::from_block(&block, &self.config.genesis).unwrap();
-            if number == from {
-                starts_epoch = block_ref.sequence_number == 0;
-            }
-            batches.push(batch);
-        }
-        (batches, starts_epoch)
-    }
-
-    pub fn span(&self, from: u64, to: u64) -> Vec<Batch> {
-        let (batches, starts_epoch) = self.batches(from, to);
-        let genesis = self.config.genesis.l2_time;
-        vec![Batch::Span(SpanBatch::new(genesis, starts_epoch, &batches).unwrap())]
-    }
-
-    pub fn singulars(&self, from: u64, to: u64) -> Vec<Batch> {
-        self.batches(from, to).0.into_iter().map(Batch::Singular).collect()
-    }
-
-    pub fn channel(&mut self, batches: &[Batch], frame_bytes: usize) -> Vec<Frame> {
-        let rlp = encode_batches(batches, L2_CHAIN_ID).unwrap();
-        self.raw_channel(&compression::compress(&rlp, Compression::default()).unwrap(), frame_bytes)
-    }
-
-    pub fn raw_channel(&mut self, data: &[u8], frame_bytes: usize) -> Vec<Frame> {
-        self.channels += 1;
-        split_into_frames(ChannelId::repeat_byte(self.channels), data, frame_bytes).unwrap()
-    }
-
-    /// A channel in as many frames as given, as nearly as may be.
-    pub fn channel_in(&mut self, batches: &[Batch], frames: usize) -> Vec<Frame> {
-        let rlp = encode_batches(batches, L2_CHAIN_ID).unwrap();
-        let data = compression::compress(&rlp, Compression::Zlib { level: 9 }).unwrap();
-        self.raw_channel(&data, data.len().div_ceil(frames))
-    }
-
-    pub fn calldata(&mut self, frames: &[Frame]) -> L1Transaction {
-        let batcher = self.batcher.clone();
-        self.calldata_by(&batcher, encode_batcher_transaction(frames))
-    }
-
-    pub fn calldata_by(&mut self, sender: &PrivateKeySigner, data: Vec<u8>) -> L1Transaction {
-        self.nonce += 1;
-        let tx = TxEip1559 {
-            chain_id: 900,
-            nonce: self.nonce,
-            to: TxKind::Call(INBOX),
-            input: data.into(),
-            ..Default::default()
-        };
-        let signature = sender.sign_hash_sync(&tx.signature_hash()).unwrap();
-        L1Transaction::Eip1559(tx.into_signed(signature))
-    }
-
-    /// A blob transaction, a blob an item; `true` damages the blob.
-    pub fn blobs(&mut self, items: &[(&[Frame], bool)]) -> L1Transaction {
-        self.nonce += 1;
-        let mut blob_versioned_hashes = Vec::new();
-        for (frames, damaged) in items {
-            let mut blob = blob::encode(&encode_batcher_transaction(*frames)).unwrap();
-            if *damaged {
-                blob[32 * 5] |= 0x80;
-            }
-            let hash = keccak256(blob.as_slice());
-            self.l1.add_blob(hash, Arc::new(*blob));
-            blob_versioned_hashes.push(hash);
-        }
-        let tx = TxEip4844 {
-            chain_id: 900,
-            nonce: self.nonce,
-            to: INBOX,
-            blob_versioned_hashes,
-            input: vec![0, 1, 2].into(),
-            ..Default::default()
-        };
-        let signature = self.batcher.sign_hash_sync(&tx.signature_hash()).unwrap();
-        L1Transaction::Eip4844(tx.into_signed(signature))
-    }
-
     pub fn last(&self) -> u64 {
         self.sequencer.heads().unwrap().unsafe_head.number
     }
@@ -269,7 +191,16 @@ impl World {
     /// Lets the verifier read all of L1 and returns its safe head.
     pub async fn verify(&mut self) -> u64 {
         self.verifier.catch_up().await.unwrap();
-        self.replica.heads().unwrap().safe.number
+        self.heads().safe.number
+    }
+
+    pub fn heads(&self) -> ChainHeads {
+        self.replica.heads().unwrap()
+    }
+
+    /// The verifier's block.
+    pub fn derived(&self, number: u64) -> Block<OpTxEnvelope> {
+        self.replica.block(number).unwrap().unwrap().1
     }
 
     /// How far the verifier's chain is the sequencer's.
