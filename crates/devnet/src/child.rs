@@ -7,7 +7,8 @@
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    io::{self, Read, Seek, SeekFrom},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -24,6 +25,8 @@ use nix::{
 use crate::DevnetError;
 
 const SETPRIV: &str = "/usr/bin/setpriv";
+/// How much of the end of a log is looked at.
+const LAST_WORDS_BYTES: u64 = 2_048;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What to run.
@@ -87,9 +90,29 @@ impl ChildProcess {
             None => Ok(()),
             Some(status) => Err(DevnetError::Process {
                 name: self.name.clone(),
-                reason: format!("ended with {status}; its log is {}", self.log.display()),
+                reason: format!(
+                    "ended with {status}{}; its log is {}",
+                    self.last_words(),
+                    self.log.display()
+                ),
             }),
         }
+    }
+
+    /// The last line of its log, which is likely to say why it ended.
+    fn last_words(&self) -> String {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut log = fs::File::open(&self.log)?;
+            let bytes = log.metadata()?.len();
+            log.seek(SeekFrom::Start(bytes.saturating_sub(LAST_WORDS_BYTES)))?;
+            let mut end = Vec::new();
+            log.take(LAST_WORDS_BYTES).read_to_end(&mut end)?;
+            Ok(end)
+        };
+        let end = read().unwrap_or_default();
+        let end = String::from_utf8_lossy(&end);
+        let last = end.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        last.map_or_else(String::new, |line| format!(" ({line})"))
     }
 
     /// Asks the child to end, and kills it after `grace`.
@@ -195,12 +218,15 @@ mod tests {
     fn child_that_ended_is_reported_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let args = ["-c".into(), "exit 3".into()];
+        let args = ["-c".into(), "echo up; echo no libtorch here >&2; exit 3".into()];
         let mut child = ChildProcess::spawn(sh(&args, &log)).unwrap();
         while child.exit_status().is_none() {
             thread::sleep(Duration::from_millis(10));
         }
         let message = child.ensure_running().unwrap_err().to_string();
-        assert!(message.contains("exit status: 3") && message.contains("log"), "{message}");
+        assert!(
+            message.contains("exit status: 3 (no libtorch here)") && message.contains("log"),
+            "{message}"
+        );
     }
 }
