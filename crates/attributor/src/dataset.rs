@@ -42,7 +42,7 @@ pub(crate) async fn publish(
     for contribution in &all {
         if contribution.info.sinceVersion == 0
             && permits(&contribution.info, now)
-            && store.contains(contribution.info.root).await?
+            && is_stored(store, &contribution.info).await?
         {
             added.push(contribution.number);
         }
@@ -130,13 +130,20 @@ fn permits(contribution: &IDatanets::Contribution, now: u64) -> bool {
     contribution.licence & NEEDED == NEEDED && (contribution.expiry == 0 || contribution.expiry > now)
 }
 
+/// Whether the rows are here, as many as were revealed.
+async fn is_stored(store: &ContentStore, info: &IDatanets::Contribution) -> Result<bool, AttributorError> {
+    Ok(store.contains(info.root).await? && store.rows(info.root).await?.len() == info.rows as usize)
+}
+
 async fn contributions(chain: &Chain, datanet: u64) -> Result<Vec<Contribution>, AttributorError> {
     let count = chain.call(IDatanets::contributionCountCall {}).await?;
+    let calls: Vec<_> =
+        (1..=count).map(|contribution| IDatanets::contributionOfCall { contribution }).collect();
     let mut found = Vec::new();
-    for number in 1..=count {
-        let info = chain.call(IDatanets::contributionOfCall { contribution: number }).await?;
+    for (call, info) in calls.iter().zip(chain.call_many(&calls).await?) {
+        let info = info?;
         if info.datanet == datanet {
-            found.push(Contribution { number, info });
+            found.push(Contribution { number: call.contribution, info });
         }
     }
     Ok(found)

@@ -1,7 +1,7 @@
 //! Errors of the service, with the HTTP status that each answers with.
 
 use alloy_primitives::B256;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use openledger_content_store::ContentStoreError;
 
 /// What can go wrong.
@@ -19,6 +19,9 @@ pub enum AttributorError {
     /// It was done already, with other content.
     #[error("{0}")]
     Conflict(String),
+    /// The route does not take this method.
+    #[error("this route does not take {0}")]
+    WrongMethod(Method),
     /// Too much is waiting.
     #[error("busy: {0}, try again later")]
     Busy(&'static str),
@@ -86,6 +89,7 @@ impl AttributorError {
                 | ContentStoreError::UnknownRow { .. },
             )
             | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,

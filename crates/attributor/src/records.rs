@@ -1,11 +1,23 @@
 //! What goes over HTTP and into the journal.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
+use openledger_abi::IPayouts;
 use openledger_content_store::Row;
 use serde::{Deserialize, Serialize};
 
+/// What on chain rows belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnChain {
+    /// The contribution of this number: the rows are revealed.
+    Contribution(u64),
+    /// A commitment to them that the owner made with this salt and has not revealed yet.
+    CommitmentSalt(B256),
+}
+
 /// Rows offered by their owner.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ContributionUpload {
     /// The Datanet they are for.
     pub datanet: u64,
@@ -13,6 +25,8 @@ pub struct ContributionUpload {
     pub owner: Address,
     /// Their Merkle root.
     pub root: B256,
+    /// What on chain they belong to.
+    pub on_chain: OnChain,
     /// The rows, in order.
     pub rows: Vec<Row>,
     /// The owner's EIP-191 signature over [`upload_message`].
@@ -220,6 +234,9 @@ pub struct AnswerRecord {
     pub payer: Address,
     /// Most the answer may cost, wei.
     pub max_fee_wei: U256,
+    /// Unix seconds from which on it cannot be settled.
+    #[serde(default)]
+    pub deadline: u64,
     /// Where it stands.
     #[serde(flatten)]
     pub state: AnswerState,
@@ -241,4 +258,26 @@ pub struct AnswerRecord {
     pub unattributed_ppm: u32,
     /// What clusters earned.
     pub credits: Vec<ClusterCredit>,
+}
+
+impl AnswerRecord {
+    /// A request that was just taken.
+    pub(crate) fn queued(request_id: B256, escrow: &IPayouts::Request, prompt_root: B256) -> Self {
+        Self {
+            request_id,
+            model: escrow.model,
+            payer: escrow.payer,
+            max_fee_wei: escrow.maxFee,
+            deadline: escrow.deadline,
+            state: AnswerState::Queued,
+            prompt_root,
+            answer_root: None,
+            answer_hash: None,
+            score_root: None,
+            tokens_in: 0,
+            tokens_out: 0,
+            unattributed_ppm: 0,
+            credits: Vec::new(),
+        }
+    }
 }

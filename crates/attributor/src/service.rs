@@ -2,11 +2,12 @@
 
 use crate::{
     AnswerRecord, AnswerState, AttributorConfig, AttributorError, TrainingRecord, TrainingState, answering,
-    chain::Chain, http, journal::Journal, lab::Lab, token::OperatorToken, training,
+    chain::Chain, http, journal::Journal, lab::Lab, token::OperatorToken, training, uploads,
 };
 use alloy_primitives::{B256, U256};
 use openledger_abi::IAttribution;
 use openledger_content_store::{ContentStore, MasterKey, Row};
+use openledger_model::ModelConfig;
 use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -17,6 +18,10 @@ use tokio::{
 use tracing::{info, warn};
 
 const RETRY: Duration = Duration::from_secs(1);
+/// How often the chain is asked what became of receipts.
+const FOLLOW: Duration = Duration::from_secs(2);
+/// Every so many times it is asked what became of uploads too.
+const PASSES_A_SWEEP: u64 = 15;
 /// Trainings and requests that may be unfinished at one time.
 pub(crate) const MAX_UNFINISHED: usize = 1_000;
 
@@ -29,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) lab: Lab,
     pub(crate) base_hash: B256,
+    pub(crate) model_config: ModelConfig,
     pub(crate) price: IAttribution::Price,
     pub(crate) split: IAttribution::Split,
     pub(crate) max_answer_tokens: usize,
@@ -39,15 +45,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Stores rows. It goes on to its end when the caller is cancelled, as it is when a client hangs up.
+    /// Stores rows for good. It goes on to its end when the caller is cancelled, as it is when a client hangs up.
     pub(crate) async fn keep(self: &Arc<Self>, root: B256, rows: Vec<Row>) -> Result<(), AttributorError> {
         let shared = Arc::clone(self);
         let stored = tokio::spawn(async move {
             let _one_at_a_time = shared.storing.lock().await;
-            shared.store.put(root, &rows).await
+            shared.store.put(root, &rows).await?;
+            shared.journal.keep_for_good(root)
         });
         // Without what the panic says, which may quote a row.
-        Ok(stored.await.map_err(|_| AttributorError::Panicked)??)
+        stored.await.map_err(|_| AttributorError::Panicked)?
     }
 }
 
@@ -61,7 +68,7 @@ pub struct RunningAttributor {
     /// Where it serves.
     pub address: SocketAddr,
     server: JoinHandle<std::io::Result<()>>,
-    workers: [JoinHandle<()>; 2],
+    workers: [JoinHandle<()>; 3],
 }
 
 impl Attributor {
@@ -86,7 +93,8 @@ impl Attributor {
         let operator_token = OperatorToken::load_or_create(&config.datadir.join("operator.token"))?;
         let models = config.datadir.join("models");
         let lab = Lab::start(config.model, config.device, config.threads, models).await?;
-        let base_hash = lab.run(|bench| Ok(bench.model.hash())).await?;
+        let (base_hash, model_config) =
+            lab.run(|bench| Ok((bench.model.hash(), bench.model.config().clone()))).await?;
         let chain = Chain::connect(&config.l2_rpc, config.signer)?;
         let chain_id = until_reachable(|| chain.chain_id()).await?;
         until_reachable(|| put_up_bond(&chain, config.bond_wei)).await?;
@@ -97,6 +105,7 @@ impl Attributor {
             journal,
             lab,
             base_hash,
+            model_config,
             price: default_price(),
             split: default_split(),
             max_answer_tokens: config.max_answer_tokens,
@@ -107,6 +116,7 @@ impl Attributor {
         let workers = [
             tokio::spawn(finish_trainings(Arc::clone(&shared))),
             tokio::spawn(finish_answers(Arc::clone(&shared))),
+            tokio::spawn(follow_chain(Arc::clone(&shared))),
         ];
         let router = http::router(Arc::clone(&shared));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
@@ -118,11 +128,12 @@ impl Attributor {
 impl RunningAttributor {
     /// Runs until the server ends, or a worker does: without it requests would be taken and never answered.
     pub async fn wait(mut self) -> Result<(), AttributorError> {
-        let [trainings, answers] = &mut self.workers;
+        let [trainings, answers, chain] = &mut self.workers;
         let ended = tokio::select! {
             ended = &mut self.server => Some(ended),
             _ = trainings => None,
             _ = answers => None,
+            _ = chain => None,
         };
         self.server.abort();
         self.workers.iter().for_each(JoinHandle::abort);
@@ -203,6 +214,21 @@ async fn finish_answers(shared: Arc<Shared>) {
             }
         }
         wait_for_work(&shared).await;
+    }
+}
+
+/// Follows what the chain makes of receipts and of uploads, for ever.
+async fn follow_chain(shared: Arc<Shared>) {
+    for pass in 0_u64.. {
+        if let Err(error) = answering::recheck(&shared).await {
+            warn!(%error, "receipts are looked at again later");
+        }
+        if pass.is_multiple_of(PASSES_A_SWEEP)
+            && let Err(error) = uploads::sweep(&shared).await
+        {
+            warn!(%error, "uploads are looked at again later");
+        }
+        sleep(FOLLOW).await;
     }
 }
 

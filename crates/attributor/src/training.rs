@@ -1,7 +1,8 @@
 //! From an order to a model on chain, one durable step at a time.
 
 use crate::{
-    AttributorError, DatasetVersion, HeldOut, ModelRecord, TrainingRecord, TrainingSettings, TrainingState,
+    AttributorError, DatasetVersion, HeldOut, ModelRecord, TrainingRecord, TrainingRequest, TrainingSettings,
+    TrainingState,
     dataset::{self, DatasetRow},
     lab::{ADAPTER_FILE, Bench, GRADIENTS_FILE},
     records::RowRef,
@@ -10,7 +11,7 @@ use crate::{
 use alloy_primitives::{B256, U256, keccak256};
 use openledger_abi::IAttribution;
 use openledger_attribution::GradientStore;
-use openledger_model::{Sequence, TrainConfig, mean_loss, train};
+use openledger_model::{ModelConfig, Sequence, TrainConfig, mean_loss, train};
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
@@ -21,8 +22,14 @@ use tracing::{info, warn};
 
 /// Of the canonical rows of a Datanet, one in so many is kept out of training.
 const HELD_OUT_EVERY: usize = 16;
+/// Datanets of one model, as many as the chain takes.
+const MAX_DATANETS: usize = 16;
+/// A rank above this multiplies the gradients that are kept of every row, and gains nothing on a small model.
+const MAX_RANK: usize = 64;
 /// Shares may differ by so much in a re-run.
 const BAND_PPM: u32 = 100;
+/// Models that are looked at in one question to the chain.
+const MODELS_AT_A_TIME: usize = 16;
 /// How often the journal learns of steps.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// Names the method and its version in the model on chain.
@@ -162,6 +169,26 @@ fn hold_out<'a>(rows: &[&'a DatasetRow]) -> (Vec<&'a DatasetRow>, Vec<&'a Datase
     })
 }
 
+/// Refuses an order that cannot be carried out on a model of these sizes.
+pub(crate) fn check(request: &TrainingRequest, model: &ModelConfig) -> Result<(), AttributorError> {
+    let invalid = |reason: String| Err(AttributorError::Invalid(reason));
+    let name_fits = (1..=64).contains(&request.name.len())
+        && request.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if !name_fits {
+        return invalid("a name has 1 to 64 letters, digits, '-' or '_'".into());
+    }
+    let ascending = request.datanets.windows(2).all(|pair| pair[0] < pair[1]);
+    if request.datanets.is_empty() || request.datanets.len() > MAX_DATANETS || !ascending {
+        return invalid(format!("name 1 to {MAX_DATANETS} Datanets, ascending"));
+    }
+    let config = config(&request.training);
+    if config.lora.rank > MAX_RANK {
+        return invalid(format!("rank is {}, allowed are 1 to {MAX_RANK}", config.lora.rank));
+    }
+    let fits = config.lora.validate(model).and_then(|()| config.validate());
+    fits.map_err(|error| AttributorError::Invalid(error.to_string()))
+}
+
 fn config(settings: &TrainingSettings) -> TrainConfig {
     let mut config = TrainConfig::default();
     let lora = &mut config.lora;
@@ -203,10 +230,14 @@ async fn register(shared: &Shared, name: &str, trained: &ModelRecord) -> Result<
 /// The number of this account's model with that adapter.
 async fn registered(shared: &Shared, adapter: B256) -> Result<Option<u64>, AttributorError> {
     let count = shared.chain.call(IAttribution::modelCountCall {}).await?;
-    for model in (1..=count).rev() {
-        let found = shared.chain.call(IAttribution::modelOfCall { model }).await?;
-        if found.owner == shared.chain.account() && found.spec.adapterHash == adapter {
-            return Ok(Some(model));
+    let calls: Vec<_> = (1..=count).rev().map(|model| IAttribution::modelOfCall { model }).collect();
+    // The newest first, for it is likely to be the one.
+    for some in calls.chunks(MODELS_AT_A_TIME) {
+        for (call, found) in some.iter().zip(shared.chain.call_many(some).await?) {
+            let found = found?;
+            if found.owner == shared.chain.account() && found.spec.adapterHash == adapter {
+                return Ok(Some(call.model));
+            }
         }
     }
     Ok(None)
@@ -220,6 +251,41 @@ pub(crate) fn method_hash() -> B256 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn order(settings: serde_json::Value) -> Result<(), AttributorError> {
+        let model = crate::stub::model_config();
+        let training = serde_json::from_value(settings).unwrap();
+        check(&TrainingRequest { name: "a".into(), datanets: vec![1], training }, &model)
+    }
+
+    #[test]
+    fn knobs_out_of_range_are_refused_when_ordered() {
+        use serde_json::json;
+        for fine in [
+            json!({}),
+            json!({ "rank": 64, "layers": 30, "epochs": 100, "learning_rate": 1.0, "seed": u64::MAX }),
+            json!({ "rank": 1, "layers": 1, "epochs": 1, "learning_rate": 1e-9 }),
+        ] {
+            order(fine).unwrap();
+        }
+        for (wrong, named) in [
+            (json!({ "rank": 0 }), "rank"),
+            (json!({ "rank": 65 }), "rank"),
+            (json!({ "layers": 0 }), "layers"),
+            (json!({ "layers": 31 }), "layers"),
+            (json!({ "epochs": 0 }), "epochs"),
+            (json!({ "epochs": 101 }), "epochs"),
+            (json!({ "learning_rate": 0.0 }), "learning rate"),
+            (json!({ "learning_rate": -1.0 }), "learning rate"),
+            (json!({ "learning_rate": 1.5 }), "learning rate"),
+        ] {
+            let refused = order(wrong.clone()).unwrap_err();
+            assert!(refused.to_string().contains(named), "{wrong}: {refused}");
+            assert_eq!(refused.status(), axum::http::StatusCode::BAD_REQUEST);
+        }
+        let learning_rate = Some(f64::NAN);
+        assert!(config(&TrainingSettings { learning_rate, ..Default::default() }).validate().is_err());
+    }
 
     #[test]
     fn one_row_in_sixteen_of_each_datanet_is_held_out() {

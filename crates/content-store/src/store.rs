@@ -96,6 +96,17 @@ impl ContentStore {
         self.write(keys_path(root), &keys).await
     }
 
+    /// Removes a contribution, keys first; one that is not stored is none the worse for it.
+    pub async fn remove(&self, root: B256) -> Result<(), ContentStoreError> {
+        for path in [keys_path(root), rows_path(root)] {
+            match self.objects.delete(&path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     fn decrypt(&self, root: B256, index: u32, key: &[u8], sealed: &[u8]) -> Result<Row, ContentStoreError> {
         let plain = open_row(&self.master, root, index, key, sealed)
             .ok_or(ContentStoreError::Undecryptable { root })?;
@@ -193,6 +204,20 @@ mod tests {
         assert_eq!(store.rows(root).await.unwrap(), [Some(rows[0].clone()), None, Some(rows[2].clone())]);
         store.put(root, &rows).await.unwrap();
         assert!(store.row(root, 1).await.is_err(), "offering the rows again must not undo an erasure");
+    }
+
+    #[tokio::test]
+    async fn removed_contribution_leaves_nothing_and_can_be_stored_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (rows, root) = (rows(3), contribution_root(&rows(3)).unwrap());
+        let store = store(folder.path());
+        store.remove(root).await.unwrap();
+        store.put(root, &rows).await.unwrap();
+        store.remove(root).await.unwrap();
+        assert!(!store.contains(root).await.unwrap());
+        assert!(matches!(store.rows(root).await, Err(ContentStoreError::UnknownContribution(_))));
+        store.put(root, &rows).await.unwrap();
+        assert_eq!(store.row(root, 2).await.unwrap(), rows[2]);
     }
 
     #[tokio::test]

@@ -17,6 +17,8 @@ use crate::{
 
 /// Rows times padded length of one forward pass: bounds the memory that logits take.
 const MAX_BATCH_TOKENS: usize = 2048;
+/// Most rows of one training.
+const MAX_ROWS: usize = 1 << 20;
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +90,10 @@ pub fn train(
     config: &TrainConfig,
     mut progress: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Trained, ModelError> {
-    config.validate(rows)?;
+    config.validate()?;
+    if rows.is_empty() || rows.len() > MAX_ROWS {
+        return Err(ModelError::Invalid(format!("training needs 1 to {MAX_ROWS} rows")));
+    }
     let mut adapter = Adapter::new(model, config.lora, config.seed)?;
     let held_out_before = mean_loss(model, None, cache, held_out)?;
     let mut transcript = Transcript::new(model, rows, config);
@@ -213,11 +218,10 @@ fn schedule(step: usize, steps: usize) -> f64 {
 }
 
 impl TrainConfig {
-    fn validate(&self, rows: &[Sequence]) -> Result<(), ModelError> {
+    /// Refuses values that no training can do with. Whether the adapter fits a model is
+    /// [`LoraConfig::validate`]'s to say.
+    pub fn validate(&self) -> Result<(), ModelError> {
         let invalid = |what: &str| Err(ModelError::Invalid(what.to_owned()));
-        if rows.is_empty() || rows.len() > 1 << 20 {
-            return invalid("training needs 1 to 1,048,576 rows");
-        }
         if self.epochs == 0 || self.epochs > 100 {
             return invalid("epochs must be 1 to 100");
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::HeldOutReport;
+use super::{HeldOutReport, pledge::Pledge};
 use crate::DevnetError;
 
 const POLL: Duration = Duration::from_millis(500);
@@ -80,14 +80,14 @@ impl AttributorClient {
         Self { http, url, operator_token }
     }
 
-    /// Gives rows to the store.
+    /// Gives rows to the store, for a commitment that the owner made and has not revealed yet.
     pub(super) async fn upload(
         &self,
         owner: &PrivateKeySigner,
         datanet: u64,
-        root: B256,
-        rows: &[SaltedRow<'_>],
+        pledge: &Pledge<'_>,
     ) -> Result<(), DevnetError> {
+        let Pledge { rows, root, salt } = pledge;
         let message = format!("OpenLedger: keep my rows\ndatanet: {datanet}\nroot: {root}");
         let rows: Vec<Value> = rows.iter().map(|row| json!({ "salt": row.salt, "text": row.text })).collect();
         let owner_address: Address = owner.address();
@@ -95,6 +95,7 @@ impl AttributorClient {
             "datanet": datanet,
             "owner": owner_address,
             "root": root,
+            "on_chain": { "commitment_salt": salt },
             "rows": rows,
             "signature": sign(owner, &message)?,
         });

@@ -112,7 +112,7 @@ impl<'a> Player<'a> {
             let datanet = self.datanet(&plan.datanet)?;
             let wallet = self.wallet(&plan.account)?.clone();
             let owner = self.keys.get(&plan.account).ok_or_else(|| failed("an account without a key"))?;
-            self.attributor.upload(&owner.signer, datanet, pledge.root, &pledge.rows).await?;
+            self.attributor.upload(&owner.signer, datanet, &pledge).await?;
             let reveal = IDatanets::revealCall {
                 datanet,
                 root: pledge.root,

@@ -1,10 +1,14 @@
 //! The durable state: each change is one synced transaction.
 
-use crate::{AnswerRecord, AttributorError, TrainingRecord, TrainingState};
+mod uploads;
+
+use crate::{AnswerRecord, AnswerState, AttributorError, TrainingRecord, TrainingState};
 use alloy_primitives::B256;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
+
+pub(crate) use self::uploads::{Holding, PendingUpload, Quotas};
 
 /// Name → [`TrainingRecord`] as JSON.
 const TRAININGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("trainings");
@@ -12,6 +16,8 @@ const TRAININGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("traini
 const ANSWERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("answers");
 /// Requests that are not finished: what is asked for often must not depend on all that ever was.
 const OPEN_ANSWERS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("open answers");
+/// Settled requests whose receipts L1 does not hold yet.
+const UNSAFE_ANSWERS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("unsafe answers");
 
 /// Trainings and requests on disk.
 #[derive(Debug)]
@@ -29,6 +35,7 @@ impl Journal {
         let database = Database::create(path).map_err(|e| fail(&e))?;
         let transaction = database.begin_write().map_err(|e| fail(&e))?;
         transaction.open_table(TRAININGS).map_err(|e| fail(&e))?;
+        transaction.open_table(UNSAFE_ANSWERS).map_err(|e| fail(&e))?;
         {
             let answers = transaction.open_table(ANSWERS).map_err(|e| fail(&e))?;
             let mut open = transaction.open_table(OPEN_ANSWERS).map_err(|e| fail(&e))?;
@@ -139,6 +146,12 @@ impl Journal {
             } else {
                 open.remove(key).map_err(AttributorError::journal)?;
             }
+            let mut not_safe = transaction.open_table(UNSAFE_ANSWERS).map_err(AttributorError::journal)?;
+            if matches!(record.state, AnswerState::Settled { .. }) {
+                not_safe.insert(key, ()).map_err(AttributorError::journal)?;
+            } else {
+                not_safe.remove(key).map_err(AttributorError::journal)?;
+            }
         }
         transaction.commit().map_err(AttributorError::journal)
     }
@@ -159,11 +172,34 @@ impl Journal {
 
     /// The unfinished requests.
     pub(crate) fn unanswered(&self) -> Result<Vec<AnswerRecord>, AttributorError> {
+        self.listed_in(OPEN_ANSWERS, usize::MAX)
+    }
+
+    /// Settled requests, at most so many, whose receipts are not known to be safe.
+    pub(crate) fn unsafe_answers(&self, limit: usize) -> Result<Vec<AnswerRecord>, AttributorError> {
+        self.listed_in(UNSAFE_ANSWERS, limit)
+    }
+
+    /// A receipt need not be looked at again.
+    pub(crate) fn receipt_is_safe(&self, request: B256) -> Result<(), AttributorError> {
+        let transaction = self.0.begin_write().map_err(AttributorError::journal)?;
+        {
+            let mut table = transaction.open_table(UNSAFE_ANSWERS).map_err(AttributorError::journal)?;
+            table.remove(request.as_slice()).map_err(AttributorError::journal)?;
+        }
+        transaction.commit().map_err(AttributorError::journal)
+    }
+
+    fn listed_in(
+        &self,
+        list: TableDefinition<'_, &[u8], ()>,
+        limit: usize,
+    ) -> Result<Vec<AnswerRecord>, AttributorError> {
         let snapshot = self.0.begin_read().map_err(AttributorError::journal)?;
-        let open = snapshot.open_table(OPEN_ANSWERS).map_err(AttributorError::journal)?;
+        let listed = snapshot.open_table(list).map_err(AttributorError::journal)?;
         let records = snapshot.open_table(ANSWERS).map_err(AttributorError::journal)?;
         let mut found = Vec::new();
-        for row in open.iter().map_err(AttributorError::journal)? {
+        for row in listed.iter().map_err(AttributorError::journal)?.take(limit) {
             let (key, ()) = row.map(|(key, value)| (key, value.value())).map_err(AttributorError::journal)?;
             if let Some(record) = records.get(key.value()).map_err(AttributorError::journal)? {
                 found.push(decode(record.value())?);
@@ -187,21 +223,16 @@ mod tests {
     use crate::{AnswerState, TrainingRequest};
 
     fn answer(byte: u8) -> AnswerRecord {
-        AnswerRecord {
-            request_id: B256::repeat_byte(byte),
-            model: 1,
+        let escrow = openledger_abi::IPayouts::Request {
             payer: Default::default(),
-            max_fee_wei: Default::default(),
-            state: AnswerState::Queued,
-            prompt_root: B256::ZERO,
-            answer_root: None,
-            answer_hash: None,
-            score_root: None,
-            tokens_in: 0,
-            tokens_out: 0,
-            unattributed_ppm: 0,
-            credits: Vec::new(),
-        }
+            model: 1,
+            deadline: 100,
+            createdAt: 0,
+            status: openledger_abi::IPayouts::Status::Open,
+            maxFee: Default::default(),
+            promptHash: B256::ZERO,
+        };
+        AnswerRecord::queued(B256::repeat_byte(byte), &escrow, B256::ZERO)
     }
 
     fn training(name: &str, datanet: u64, state: TrainingState) -> TrainingRecord {
@@ -228,6 +259,28 @@ mod tests {
         assert!(Journal::open(&path).is_err(), "two processes must not share a journal");
         drop(journal);
         assert!(Journal::open(&path).unwrap().unanswered().unwrap().is_empty());
+    }
+
+    #[test]
+    fn receipt_is_listed_until_it_is_safe_and_queued_again_when_it_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.redb");
+        let journal = Journal::open(&path).unwrap();
+        journal.admit_answer(&answer(1), 2).unwrap();
+        assert!(journal.unsafe_answers(9).unwrap().is_empty());
+        let settled =
+            AnswerRecord { state: AnswerState::Settled { block: 5, transaction: B256::ZERO }, ..answer(1) };
+        journal.put_answer(&settled).unwrap();
+        drop(journal);
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.unsafe_answers(9).unwrap(), std::slice::from_ref(&settled));
+        journal.put_answer(&answer(1)).unwrap();
+        assert!(journal.unsafe_answers(9).unwrap().is_empty());
+        assert_eq!(journal.unanswered().unwrap(), [answer(1)]);
+        journal.put_answer(&settled).unwrap();
+        journal.receipt_is_safe(settled.request_id).unwrap();
+        assert!(journal.unsafe_answers(9).unwrap().is_empty());
+        assert_eq!(journal.answer(settled.request_id).unwrap().unwrap(), settled);
     }
 
     #[test]

@@ -2,11 +2,10 @@
 
 use crate::{
     AnswerRecord, AnswerRequest, AttributorError, ContributionUpload, TrainingRecord, TrainingRequest,
-    TrainingState,
-    answering::{self, signed_by},
+    TrainingState, answering,
     service::{MAX_UNFINISHED, Shared},
     token::same,
-    upload_message,
+    training, uploads,
 };
 use alloy_primitives::B256;
 use axum::{
@@ -15,7 +14,7 @@ use axum::{
         DefaultBodyLimit, Path, Query, Request, State,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -43,13 +42,13 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_UPLOADS)), few_at_a_time));
     let small = Router::new()
         .route("/v1/models", post(order_training).get(trainings))
-        .route("/v1/models/{name}", get(training))
+        .route("/v1/models/{name}", get(training_named))
         .route("/v1/answers", post(ask))
         .route("/v1/answers/{request}", get(answer))
         .route("/v1/status", get(status))
         .route("/health", get(health))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-    large.merge(small).fallback(no_route).with_state(shared)
+    large.merge(small).method_not_allowed_fallback(wrong_method).fallback(no_route).with_state(shared)
 }
 
 impl IntoResponse for AttributorError {
@@ -88,15 +87,18 @@ async fn no_route() -> AttributorError {
     AttributorError::NotFound("there is no such route".into())
 }
 
+async fn wrong_method(method: Method) -> AttributorError {
+    AttributorError::WrongMethod(method)
+}
+
 async fn upload(
     State(shared): Service,
     request: Result<Json<ContributionUpload>, JsonRejection>,
 ) -> Reply<Value> {
     let upload = body(request)?;
-    signed_by(upload.owner, &upload_message(upload.datanet, upload.root), &upload.signature)?;
-    let rows = upload.rows.len();
-    shared.keep(upload.root, upload.rows).await?;
-    Ok(Json(json!({ "root": upload.root, "rows": rows })))
+    let (root, rows) = (upload.root, upload.rows.len());
+    uploads::take(&shared, upload).await?;
+    Ok(Json(json!({ "root": root, "rows": rows })))
 }
 
 async fn order_training(
@@ -112,31 +114,18 @@ async fn order_training(
         ));
     }
     let request = body(request)?;
-    check(&request)?;
+    training::check(&request, &shared.model_config)?;
     let order = TrainingRecord { request, state: TrainingState::Queued, trained: None };
     let record = shared.journal.admit_training(&order, MAX_UNFINISHED)?;
     shared.work.notify_waiters();
     Ok(Json(record))
 }
 
-fn check(request: &TrainingRequest) -> Result<(), AttributorError> {
-    let name_fits = (1..=64).contains(&request.name.len())
-        && request.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if !name_fits {
-        return Err(AttributorError::Invalid("a name has 1 to 64 letters, digits, '-' or '_'".into()));
-    }
-    let ascending = request.datanets.windows(2).all(|pair| pair[0] < pair[1]);
-    if request.datanets.is_empty() || request.datanets.len() > 16 || !ascending {
-        return Err(AttributorError::Invalid("name 1 to 16 Datanets, ascending".into()));
-    }
-    Ok(())
-}
-
 async fn trainings(State(shared): Service) -> Reply<Vec<TrainingRecord>> {
     Ok(Json(shared.journal.trainings()?))
 }
 
-async fn training(State(shared): Service, Path(name): Path<String>) -> Reply<TrainingRecord> {
+async fn training_named(State(shared): Service, Path(name): Path<String>) -> Reply<TrainingRecord> {
     let found = shared.journal.training(&name)?;
     found.map(Json).ok_or_else(|| AttributorError::NotFound(format!("no training is named {name}")))
 }
@@ -214,107 +203,4 @@ async fn health(State(shared): Service) -> (StatusCode, Json<Value>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{chain::Chain, journal::Journal, lab::Lab, token::OperatorToken};
-    use alloy_signer_local::PrivateKeySigner;
-    use axum::body::{Body, to_bytes};
-    use openledger_content_store::{ContentStore, MasterKey};
-    use std::path::Path as FilePath;
-    use tower::ServiceExt;
-
-    /// A service whose node and model's thread are away.
-    fn service(folder: &FilePath) -> Router {
-        let master = MasterKey::load_or_create(&folder.join("master.key")).unwrap();
-        router(Arc::new(Shared {
-            chain: Chain::connect("http://127.0.0.1:1", PrivateKeySigner::random()).unwrap(),
-            chain_id: 1,
-            store: ContentStore::open_local(&folder.join("rows"), master).unwrap(),
-            journal: Journal::open(&folder.join("journal.redb")).unwrap(),
-            lab: Lab::stopped(),
-            base_hash: B256::ZERO,
-            price: Default::default(),
-            split: Default::default(),
-            max_answer_tokens: 8,
-            operator_token: OperatorToken::load_or_create(&folder.join("operator.token")).unwrap(),
-            storing: Default::default(),
-            work: Default::default(),
-        }))
-    }
-
-    async fn post_to(service: &Router, path: &str, token: &str, body: String) -> (StatusCode, String) {
-        let request = Request::post(path)
-            .header("content-type", "application/json")
-            .header(AUTHORIZATION, format!("Bearer {token}"))
-            .body(Body::from(body))
-            .unwrap();
-        reply(service, request).await
-    }
-
-    async fn reply(service: &Router, request: Request) -> (StatusCode, String) {
-        let response = service.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, String::from_utf8(bytes.to_vec()).unwrap())
-    }
-
-    #[tokio::test]
-    async fn only_the_operators_token_orders_a_training() {
-        let folder = tempfile::tempdir().unwrap();
-        let service = service(folder.path());
-        let token = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
-        let order = json!({ "name": "a", "datanets": [1] }).to_string();
-        for wrong in ["", "x", &token[1..]] {
-            let (status, text) = post_to(&service, "/v1/models", wrong, order.clone()).await;
-            assert_eq!(status, StatusCode::FORBIDDEN);
-            assert!(!text.contains(&token));
-        }
-        for _ in 0..2 {
-            let (status, text) = post_to(&service, "/v1/models", &token, order.clone()).await;
-            assert_eq!(status, StatusCode::OK, "{text}");
-        }
-        let other = json!({ "name": "a", "datanets": [2] }).to_string();
-        assert_eq!(post_to(&service, "/v1/models", &token, other).await.0, StatusCode::CONFLICT);
-        let path = json!({ "name": "../a", "datanets": [1] }).to_string();
-        assert_eq!(post_to(&service, "/v1/models", &token, path).await.0, StatusCode::BAD_REQUEST);
-    }
-
-    #[tokio::test]
-    async fn errors_are_json_and_quote_no_prompt() {
-        let folder = tempfile::tempdir().unwrap();
-        let service = service(folder.path());
-        let misplaced = json!({ "request_id": "my secret", "prompt": 1 }).to_string();
-        let unknown = json!({ "my secret": 1 }).to_string();
-        for body in [misplaced, unknown, "{\"prompt\": \"my secret".into()] {
-            let (status, text) = post_to(&service, "/v1/answers", "", body).await;
-            assert_eq!(status, StatusCode::BAD_REQUEST);
-            assert!(text.starts_with("{\"error\"") && !text.contains("secret"), "{text}");
-        }
-        for (path, expected) in [
-            ("/v1/answers/0x12", StatusCode::BAD_REQUEST),
-            ("/v1/models/none", StatusCode::NOT_FOUND),
-            ("/v2/status", StatusCode::NOT_FOUND),
-            ("/v1/status", StatusCode::BAD_GATEWAY),
-            ("/health", StatusCode::INTERNAL_SERVER_ERROR),
-        ] {
-            let (status, text) = reply(&service, Request::get(path).body(Body::empty()).unwrap()).await;
-            assert_eq!(status, expected, "{path}: {text}");
-            assert!(serde_json::from_str::<Value>(&text).is_ok(), "{path}: {text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn large_bodies_are_refused_and_a_node_that_is_away_is_no_fault_of_the_payer() {
-        let folder = tempfile::tempdir().unwrap();
-        let service = service(folder.path());
-        let ask = |prompt: String| {
-            json!({ "request_id": B256::ZERO, "prompt": prompt, "salt": B256::ZERO, "signature": "0x" })
-                .to_string()
-        };
-        let too_large = post_to(&service, "/v1/answers", "", ask("x".repeat(MAX_BODY_BYTES))).await;
-        assert_eq!(too_large.0, StatusCode::PAYLOAD_TOO_LARGE);
-        let too_long = post_to(&service, "/v1/answers", "", ask("x".repeat(2_001))).await;
-        assert_eq!(too_long.0, StatusCode::BAD_REQUEST);
-        assert_eq!(post_to(&service, "/v1/answers", "", ask("why?".into())).await.0, StatusCode::BAD_GATEWAY);
-    }
-}
+mod tests;

@@ -1,15 +1,18 @@
 //! The L2 as the sidecar sees it: views, transactions, and what reverts mean.
 
+mod refusal;
+
+use self::refusal::{refusal, reverted};
 use crate::AttributorError;
 use alloy_network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder};
 use alloy_primitives::{Address, B256, U256};
-use alloy_provider::{DynProvider, Provider, ProviderBuilder};
-use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
+use alloy_provider::{CallItem, DynProvider, MulticallBuilder, MulticallError, Provider, ProviderBuilder};
+use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, Header, TransactionReceipt, TransactionRequest};
 use alloy_signer_local::PrivateKeySigner;
-use alloy_sol_types::{SolCall, SolInterface, decode_revert_reason};
-use alloy_transport::{RpcError, TransportError};
+use alloy_sol_types::{SolCall, SolEvent};
+use alloy_transport::{TransportError, TransportErrorKind};
 use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
-use std::{future::IntoFuture, time::Duration};
+use std::{future::IntoFuture, ops::RangeInclusive, time::Duration};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout},
@@ -22,8 +25,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const INCLUSION_TIMEOUT: Duration = Duration::from_secs(60);
 /// A node that was killed has forgotten what waited in its pool.
 const SEND_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// JSON-RPC: no such method, wrong parameters.
-const NOT_A_NODE: [i64; 2] = [-32601, -32602];
+/// Views that are asked in one call: bounds the gas it takes and the answer.
+const VIEWS_A_CALL: usize = 64;
 
 /// A contract interface whose calls go to one fixed address.
 pub(crate) trait Precompile: SolCall {
@@ -58,8 +61,24 @@ impl Chain {
 
     /// Unix seconds of the latest block.
     pub(crate) async fn now(&self) -> Result<u64, AttributorError> {
-        let block = answered(self.provider.get_block_by_number(Default::default())).await?;
-        block.map(|b| b.header.timestamp).ok_or_else(|| AttributorError::Chain("it has no block".into()))
+        Ok(self.header(BlockNumberOrTag::Latest).await?.timestamp)
+    }
+
+    /// Number of the latest block.
+    pub(crate) async fn latest(&self) -> Result<u64, AttributorError> {
+        Ok(self.header(BlockNumberOrTag::Latest).await?.number)
+    }
+
+    /// Number of the latest block that L1 holds.
+    pub(crate) async fn safe(&self) -> Result<u64, AttributorError> {
+        Ok(self.header(BlockNumberOrTag::Safe).await?.number)
+    }
+
+    async fn header(&self, tag: BlockNumberOrTag) -> Result<Header, AttributorError> {
+        let block = answered(self.provider.get_block_by_number(tag)).await?;
+        block
+            .map(|block| block.header)
+            .ok_or_else(|| AttributorError::Chain(format!("it has no {tag} block")))
     }
 
     /// A view.
@@ -70,6 +89,31 @@ impl Chain {
             .with_input(call.abi_encode());
         let output = answered(self.provider.call(request)).await?;
         C::abi_decode_returns(&output).map_err(|e| AttributorError::Chain(format!("undecodable answer: {e}")))
+    }
+
+    /// Many views in few questions, by way of multicall3; the answers in the order of the calls.
+    pub(crate) async fn call_many<C: Precompile + 'static>(
+        &self,
+        calls: &[C],
+    ) -> Result<Vec<Result<C::Return, AttributorError>>, AttributorError> {
+        let mut answers = Vec::with_capacity(calls.len());
+        for some in calls.chunks(VIEWS_A_CALL) {
+            let items = some
+                .iter()
+                .map(|call| CallItem::<C>::new(C::ADDRESS, call.abi_encode().into()).with_failure_allowed());
+            let batch = MulticallBuilder::new_dynamic(&self.provider).extend_calls(items);
+            let asked = async {
+                batch.aggregate3().await.map_err(|error| match error {
+                    MulticallError::TransportError(error) => error,
+                    error => TransportErrorKind::custom(error),
+                })
+            };
+            let returned = answered(asked).await?;
+            answers.extend(
+                returned.into_iter().map(|one| one.map_err(|failure| reverted(&failure.return_data))),
+            );
+        }
+        Ok(answers)
     }
 
     /// Waits until no transaction of this account is on its way: what an earlier life of this process sent decides
@@ -150,8 +194,7 @@ impl Chain {
 
     /// The transaction of a receipt in the block that holds it.
     pub(crate) async fn settlement_of(&self, request: B256, block: u64) -> Result<B256, AttributorError> {
-        use alloy_sol_types::SolEvent;
-        let filter = alloy_rpc_types_eth::Filter::new()
+        let filter = Filter::new()
             .address(ATTRIBUTION)
             .select(block)
             .event_signature(IAttribution::ReceiptSettled::SIGNATURE_HASH)
@@ -161,6 +204,23 @@ impl Chain {
         found.ok_or_else(|| {
             AttributorError::Chain(format!("block {block} does not hold the receipt of {request}"))
         })
+    }
+
+    /// Whether `owner` revealed a contribution with that root in these blocks.
+    pub(crate) async fn is_revealed(
+        &self,
+        owner: Address,
+        root: B256,
+        blocks: RangeInclusive<u64>,
+    ) -> Result<bool, AttributorError> {
+        let filter = Filter::new()
+            .address(DATANETS)
+            .select(blocks)
+            .event_signature(IDatanets::Revealed::SIGNATURE_HASH)
+            .topic3(owner.into_word());
+        let logs = answered(self.provider.get_logs(&filter)).await?;
+        let mut revealed = logs.iter().filter_map(|log| IDatanets::Revealed::decode_log(&log.inner).ok());
+        Ok(revealed.any(|log| log.root == root))
     }
 }
 
@@ -174,38 +234,6 @@ async fn answered<T>(
     }
 }
 
-/// Tells a node that is away, a node that cannot now, and a call that reverts; names the revert.
-fn refusal(error: TransportError) -> AttributorError {
-    let RpcError::ErrorResp(payload) = &error else { return AttributorError::Chain(error.to_string()) };
-    if let Some(data) = payload.as_revert_data() {
-        return reverted(&data);
-    }
-    let message = payload.message.to_string();
-    if payload.code == 3 || message.contains("execution reverted") || NOT_A_NODE.contains(&payload.code) {
-        return AttributorError::Reverted(message);
-    }
-    // A nonce or a fee that was overtaken, an empty account, a block that a restarted node has not yet read.
-    AttributorError::NotNow(message)
-}
-
-fn reverted(data: &[u8]) -> AttributorError {
-    if let Ok(error) = IAttribution::IAttributionErrors::abi_decode(data) {
-        return match error {
-            // Open receipts hold the bond, and let go of it when their challenge window ends.
-            IAttribution::IAttributionErrors::BondTooSmall(_) => {
-                AttributorError::NotNow(format!("{error:?}"))
-            }
-            error => AttributorError::Reverted(format!("{error:?}")),
-        };
-    }
-    let datanets = IDatanets::IDatanetsErrors::abi_decode(data).map(|error| format!("{error:?}"));
-    let payouts = || IPayouts::IPayoutsErrors::abi_decode(data).map(|error| format!("{error:?}"));
-    let reason = datanets.or_else(|_| payouts()).ok().or_else(|| decode_revert_reason(data));
-    AttributorError::Reverted(
-        reason.unwrap_or_else(|| format!("revert data 0x{}", alloy_primitives::hex::encode(data))),
-    )
-}
-
 macro_rules! at {
     ($address:expr; $($interface:ident :: $call:ident),* $(,)?) => {
         $(impl Precompile for $interface::$call { const ADDRESS: Address = $address; })*
@@ -215,6 +243,7 @@ macro_rules! at {
 at!(DATANETS;
     IDatanets::datanetOfCall, IDatanets::contributionOfCall, IDatanets::versionOfCall,
     IDatanets::contributionCountCall, IDatanets::publishVersionCall, IDatanets::isCuratorCall,
+    IDatanets::commitmentOfCall, IDatanets::revealWindowCall,
 );
 at!(ATTRIBUTION;
     IAttribution::registerModelCall, IAttribution::modelOfCall, IAttribution::modelCountCall,
@@ -226,38 +255,6 @@ at!(PAYOUTS; IPayouts::requestOfCall, IPayouts::quoteCall);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_sol_types::{Revert, SolError};
-
-    fn refused(code: i64, message: &str, data: Option<&[u8]>) -> AttributorError {
-        let data = data.map(|data| format!("0x{}", alloy_primitives::hex::encode(data)));
-        let payload = serde_json::json!({ "code": code, "message": message, "data": data });
-        refusal(RpcError::ErrorResp(serde_json::from_value(payload).unwrap()))
-    }
-
-    #[test]
-    fn only_what_cannot_change_by_itself_is_final() {
-        let bond = IAttribution::BondTooSmall { free: U256::from(1), required: U256::from(2) }.abi_encode();
-        let expired = IAttribution::DeadlinePassed { deadline: 7 }.abi_encode();
-        let retried = [
-            refused(3, "execution reverted", Some(&bond)),
-            refused(-32000, "nonce too low: next nonce 4, tx nonce 3", None),
-            refused(-32000, "header not found: block latest is not on this chain", None),
-            refused(-32603, "internal: shutting down", None),
-            refusal(RpcError::NullResp),
-        ];
-        for error in retried {
-            assert!(error.is_retryable(), "{error}");
-        }
-        let kept = [
-            (refused(3, "execution reverted", Some(&expired)), "DeadlinePassed"),
-            (refused(3, "execution reverted", None), "execution reverted"),
-            (refused(-32601, "method not found", None), "method not found"),
-            (refused(3, "execution reverted", Some(&Revert::from("why").abi_encode())), "why"),
-        ];
-        for (error, reason) in kept {
-            assert!(!error.is_retryable() && error.to_string().contains(reason), "{error}");
-        }
-    }
 
     #[tokio::test]
     async fn unreachable_node_is_retried() {
@@ -265,15 +262,6 @@ mod tests {
         let error = chain.send(IAttribution::bondCall {}, U256::from(1)).await.unwrap_err();
         assert!(error.is_retryable(), "{error}");
         assert!(chain.nothing_pending().await.unwrap_err().is_retryable());
-    }
-
-    /// A chain without the precompiles: what is sent to their places is a transfer. Blocks come when asked for.
-    fn anvil() -> (alloy_node_bindings::AnvilInstance, PrivateKeySigner) {
-        let tool = "../../contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(tool);
-        let anvil = alloy_node_bindings::Anvil::at(path).arg("--no-mining").spawn();
-        let signer = anvil.keys()[0].clone().into();
-        (anvil, signer)
     }
 
     async fn ask(chain: &Chain, method: &'static str, parameters: serde_json::Value) -> serde_json::Value {
@@ -300,7 +288,8 @@ mod tests {
 
     #[tokio::test]
     async fn transaction_that_the_pool_forgot_is_sent_again_and_counts_once() {
-        let (anvil, signer) = anvil();
+        let anvil = crate::stub::anvil();
+        let signer: PrivateKeySigner = anvil.keys()[0].clone().into();
         let chain = std::sync::Arc::new(Chain::connect(&anvil.endpoint(), signer).unwrap());
         let sender = std::sync::Arc::clone(&chain);
         let sending =
@@ -317,7 +306,8 @@ mod tests {
 
     #[tokio::test]
     async fn next_life_waits_for_what_the_last_one_sent() {
-        let (anvil, signer) = anvil();
+        let anvil = crate::stub::anvil();
+        let signer: PrivateKeySigner = anvil.keys()[0].clone().into();
         let killed = std::sync::Arc::new(Chain::connect(&anvil.endpoint(), signer.clone()).unwrap());
         let sender = std::sync::Arc::clone(&killed);
         let sending =

@@ -1,0 +1,134 @@
+//! The routes, without a node or a model.
+
+use super::*;
+use crate::stub::{self, StubChain};
+use alloy_primitives::Bytes;
+use alloy_sol_types::SolError;
+use axum::body::{Body, to_bytes};
+use openledger_abi::{IPayouts, PAYOUTS};
+use std::path::Path as FilePath;
+use tower::ServiceExt;
+
+/// A service whose node and model's thread are away.
+fn service(folder: &FilePath) -> Router {
+    router(stub::service(folder, stub::no_chain()))
+}
+
+async fn post_to(service: &Router, path: &str, token: &str, body: String) -> (StatusCode, String) {
+    let request = Request::post(path)
+        .header("content-type", "application/json")
+        .header(AUTHORIZATION, format!("Bearer {token}"))
+        .body(Body::from(body))
+        .unwrap();
+    reply(service, request).await
+}
+
+async fn reply(service: &Router, request: Request) -> (StatusCode, String) {
+    let response = service.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn only_the_operators_token_orders_a_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let token = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
+    let order = json!({ "name": "a", "datanets": [1] }).to_string();
+    for wrong in ["", "x", &token[1..]] {
+        let (status, text) = post_to(&service, "/v1/models", wrong, order.clone()).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        assert!(!text.contains(&token));
+    }
+    for _ in 0..2 {
+        let (status, text) = post_to(&service, "/v1/models", &token, order.clone()).await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+    }
+    let other = json!({ "name": "a", "datanets": [2] }).to_string();
+    assert_eq!(post_to(&service, "/v1/models", &token, other).await.0, StatusCode::CONFLICT);
+    let path = json!({ "name": "../a", "datanets": [1] }).to_string();
+    assert_eq!(post_to(&service, "/v1/models", &token, path).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn errors_are_json_and_quote_no_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let misplaced = json!({ "request_id": "my secret", "prompt": 1 }).to_string();
+    let unknown = json!({ "my secret": 1 }).to_string();
+    for body in [misplaced, unknown, "{\"prompt\": \"my secret".into()] {
+        let (status, text) = post_to(&service, "/v1/answers", "", body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(text.starts_with("{\"error\"") && !text.contains("secret"), "{text}");
+    }
+    for (path, expected) in [
+        ("/v1/answers/0x12", StatusCode::BAD_REQUEST),
+        ("/v1/models/none", StatusCode::NOT_FOUND),
+        ("/v2/status", StatusCode::NOT_FOUND),
+        ("/v1/status", StatusCode::BAD_GATEWAY),
+        ("/health", StatusCode::INTERNAL_SERVER_ERROR),
+    ] {
+        let (status, text) = reply(&service, Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(status, expected, "{path}: {text}");
+        assert!(serde_json::from_str::<Value>(&text).is_ok(), "{path}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn large_bodies_are_refused_and_a_node_that_is_away_is_no_fault_of_the_payer() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let ask = |prompt: String| {
+        json!({ "request_id": B256::ZERO, "prompt": prompt, "salt": B256::ZERO, "signature": "0x" })
+            .to_string()
+    };
+    let too_large = post_to(&service, "/v1/answers", "", ask("x".repeat(MAX_BODY_BYTES))).await;
+    assert_eq!(too_large.0, StatusCode::PAYLOAD_TOO_LARGE);
+    let too_long = post_to(&service, "/v1/answers", "", ask("x".repeat(2_001))).await;
+    assert_eq!(too_long.0, StatusCode::BAD_REQUEST);
+    assert_eq!(post_to(&service, "/v1/answers", "", ask("why?".into())).await.0, StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn order_with_a_knob_out_of_range_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let token = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
+    for training in
+        [json!({ "rank": 65 }), json!({ "epochs": 1_000 }), json!({ "layers": 99 }), json!({ "batch": 1 })]
+    {
+        let order = json!({ "name": "a", "datanets": [1], "training": training }).to_string();
+        let (status, text) = post_to(&service, "/v1/models", &token, order).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{text}");
+    }
+    let (status, _) = reply(&service, Request::get("/v1/models/a").body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "nothing was ordered");
+}
+
+#[tokio::test]
+async fn wrong_method_is_answered_with_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    for (method, path) in [("GET", "/v1/contributions"), ("DELETE", "/v1/models"), ("POST", "/v1/status")] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let (status, text) = reply(&service, request).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+        let error: Value = serde_json::from_str(&text).unwrap();
+        assert!(error["error"].as_str().unwrap().contains(method), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn request_that_the_chain_does_not_know_is_not_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = StubChain::start().await;
+    let request = B256::repeat_byte(5);
+    chain.reverts(PAYOUTS, &IPayouts::UnknownRequest { requestId: request }.abi_encode()).await;
+    let service = router(stub::service(folder.path(), chain.connect()));
+    let ask =
+        json!({ "request_id": request, "prompt": "why?", "salt": B256::ZERO, "signature": Bytes::new() });
+    let (status, text) = post_to(&service, "/v1/answers", "", ask.to_string()).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{text}");
+    assert!(text.contains(&format!("no request {request}")), "{text}");
+}

@@ -1,0 +1,143 @@
+//! For tests: an L1 node as the chain, where the precompiles' places hold code that says what a test has it say.
+
+use crate::{chain::Chain, journal::Journal, lab::Lab, service::Shared, token::OperatorToken};
+use alloy_node_bindings::{Anvil, AnvilInstance};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
+use alloy_provider::{DynProvider, Provider, ProviderBuilder};
+use alloy_signer_local::PrivateKeySigner;
+use openledger_content_store::{ContentStore, MasterKey};
+use openledger_model::ModelConfig;
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
+
+fn installed(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/node_modules").join(path)
+}
+
+/// A chain whose blocks come when asked for. What is sent to the precompiles' places is a transfer.
+pub(crate) fn anvil() -> AnvilInstance {
+    Anvil::at(installed("@foundry-rs/anvil-linux-amd64/bin/anvil")).arg("--no-mining").spawn()
+}
+
+/// A chain with multicall3 and, in the precompiles' places, what a test puts there.
+#[derive(Debug)]
+pub(crate) struct StubChain {
+    anvil: AnvilInstance,
+}
+
+impl StubChain {
+    pub(crate) async fn start() -> Self {
+        let stub = Self { anvil: anvil() };
+        let source = std::fs::read_to_string(installed(
+            "@eth-optimism/contracts-bedrock/src/libraries/Preinstalls.sol",
+        ))
+        .unwrap();
+        let (_, code) = source.split_once("MultiCall3Code =").unwrap();
+        let code = code.split('"').nth(1).unwrap();
+        stub.ask("anvil_setCode", json!([MULTICALL3, format!("0x{code}")])).await;
+        stub
+    }
+
+    pub(crate) fn signer(&self) -> PrivateKeySigner {
+        self.anvil.keys()[0].clone().into()
+    }
+
+    pub(crate) fn connect(&self) -> Chain {
+        Chain::connect(&self.anvil.endpoint(), self.signer()).unwrap()
+    }
+
+    pub(crate) async fn ask(&self, method: &'static str, parameters: Value) -> Value {
+        let provider: DynProvider =
+            ProviderBuilder::default().connect_http(self.anvil.endpoint_url()).erased();
+        provider.raw_request(method.into(), parameters).await.unwrap()
+    }
+
+    pub(crate) async fn mine(&self, blocks: u64) {
+        self.ask("anvil_mine", json!([U256::from(blocks)])).await;
+    }
+
+    /// Every call of `address` returns `data`.
+    pub(crate) async fn returns(&self, address: Address, data: &[u8]) {
+        self.set(address, data, &[], 0xf3).await;
+    }
+
+    /// Every call of `address` reverts with `data`.
+    pub(crate) async fn reverts(&self, address: Address, data: &[u8]) {
+        self.set(address, data, &[], 0xfd).await;
+    }
+
+    /// Puts a log of `address` into the next block; its number and the transaction.
+    pub(crate) async fn logs(&self, address: Address, topics: &[B256], data: &[u8]) -> (u64, B256) {
+        self.set(address, data, topics, 0xa0 + topics.len() as u8).await;
+        let transaction = json!([{ "from": self.signer().address(), "to": address, "gas": "0x100000" }]);
+        let hash: B256 = serde_json::from_value(self.ask("eth_sendTransaction", transaction).await).unwrap();
+        self.mine(1).await;
+        let receipt = self.ask("eth_getTransactionReceipt", json!([hash])).await;
+        assert_eq!(receipt["status"], "0x1");
+        let block: U256 = serde_json::from_value(receipt["blockNumber"].clone()).unwrap();
+        (block.to(), hash)
+    }
+
+    /// Code that takes `data` and `topics` to the instruction `last`.
+    async fn set(&self, address: Address, data: &[u8], topics: &[B256], last: u8) {
+        const PUSH1: u8 = 0x60;
+        const PUSH2: u8 = 0x61;
+        const PUSH32: u8 = 0x7f;
+        const CODECOPY: u8 = 0x39;
+        let [high, low] = u16::try_from(data.len()).unwrap().to_be_bytes();
+        let ahead = u16::try_from(9 + topics.len() * 33 + 7).unwrap().to_be_bytes();
+        let mut code = vec![PUSH2, high, low, PUSH2, ahead[0], ahead[1], PUSH1, 0, CODECOPY];
+        for topic in topics.iter().rev() {
+            code.push(PUSH32);
+            code.extend(topic);
+        }
+        code.extend([PUSH2, high, low, PUSH1, 0, last, 0]);
+        code.extend(data);
+        self.ask("anvil_setCode", json!([address, Bytes::from(code)])).await;
+    }
+}
+
+/// A service on that chain whose model's thread is away.
+pub(crate) fn service(folder: &Path, chain: Chain) -> Arc<Shared> {
+    let master = MasterKey::load_or_create(&folder.join("master.key")).unwrap();
+    Arc::new(Shared {
+        chain,
+        chain_id: 1,
+        store: ContentStore::open_local(&folder.join("rows"), master).unwrap(),
+        journal: Journal::open(&folder.join("journal.redb")).unwrap(),
+        lab: Lab::stopped(),
+        base_hash: B256::ZERO,
+        model_config: model_config(),
+        price: Default::default(),
+        split: Default::default(),
+        max_answer_tokens: 8,
+        operator_token: OperatorToken::load_or_create(&folder.join("operator.token")).unwrap(),
+        storing: Default::default(),
+        work: Default::default(),
+    })
+}
+
+/// A node that is away.
+pub(crate) fn no_chain() -> Chain {
+    Chain::connect("http://127.0.0.1:1", PrivateKeySigner::random()).unwrap()
+}
+
+/// Sizes like those of SmolLM2-135M.
+pub(crate) fn model_config() -> ModelConfig {
+    ModelConfig {
+        n_layers: 30,
+        d_model: 576,
+        n_heads: 9,
+        n_kv_heads: 3,
+        d_ff: 1_536,
+        vocab_size: 49_152,
+        context_tokens: 2_048,
+        rope_theta: 10_000.0,
+        rms_epsilon: 1e-5,
+    }
+}
