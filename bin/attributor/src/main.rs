@@ -1,8 +1,11 @@
 //! The sidecar: keeps rows, trains adapters, answers paid requests and says which rows shaped the answers.
 
+mod lds;
+mod scores;
+
 use alloy_primitives::utils::parse_ether;
 use alloy_signer_local::PrivateKeySigner;
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use eyre::{Context, Result, bail, eyre};
 use openledger_attributor::{Attributor, AttributorConfig};
 use openledger_model::Device;
@@ -11,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 /// OpenLedger's attributor.
 #[derive(Debug, Parser)]
-#[command(name = "attributor", version)]
+#[command(name = "attributor", version, after_help = OFFLINE_HELP)]
 struct Arguments {
     /// Folder of the journal, rows, adapters and gradients.
     #[arg(long)]
@@ -45,6 +48,23 @@ struct Arguments {
     max_answer_tokens: usize,
 }
 
+const OFFLINE_HELP: &str =
+    "Commands that need no network: `attributor scores --help`, `attributor lds --help`";
+
+/// Attribution judged by retraining.
+#[derive(Debug, Parser)]
+#[command(name = "attributor", version)]
+struct Offline {
+    #[command(subcommand)]
+    command: OfflineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum OfflineCommand {
+    Scores(scores::ScoresArguments),
+    Lds(lds::LdsArguments),
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Processor {
     /// CUDA where there is one, else the CPU.
@@ -68,7 +88,13 @@ impl Processor {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let offline = std::env::args_os().nth(1).is_some_and(|first| first == "scores" || first == "lds");
+    let outcome = match offline.then(Offline::parse) {
+        Some(Offline { command: OfflineCommand::Scores(scores) }) => scores.run(),
+        Some(Offline { command: OfflineCommand::Lds(lds) }) => lds.run(),
+        None => run(Arguments::parse()).await,
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

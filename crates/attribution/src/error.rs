@@ -16,6 +16,14 @@ pub enum AttributionError {
     /// The gradient file is damaged or of another version: build it again.
     #[error("gradient store: {0}; build it again from the rows")]
     Store(String),
+    /// A NumPy archive is damaged or not of the expected form.
+    #[error("{path}: {what}")]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// Arguments that do not fit together.
     #[error("invalid request: {0}")]
     Invalid(String),

@@ -6,6 +6,7 @@ mod clusters;
 mod error;
 mod gradients;
 mod influence;
+pub mod retraining;
 mod scorer;
 mod scores;
 mod shares;
