@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.cache/cargo-tools/bin:$(PATH)
 forge := $(CURDIR)/contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 
-.PHONY: help setup devnet build test format clippy deny nextest doctest contracts clean-devnet
+.PHONY: help setup devnet build test format clippy deny nextest doctest contracts clean-devnet bench-attribution
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,10 @@ clean-devnet: ## remove the default devnet folder
 
 test: setup format clippy deny contracts nextest doctest ## everything that CI checks
 	@echo "make test: all passed"
+
+bench-attribution: setup ## attribution beside its Python peers; installs them (3 GB) under target/bench
+	cargo build --locked --bin attributor
+	bench/attribution/run.sh $(ARGS)
 
 format:
 	cargo fmt --all --check
