@@ -4,11 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use alloy_consensus::BlockBody;
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use arc_swap::ArcSwap;
-use op_alloy_consensus::OpTxEnvelope;
 use openledger_chainspec::ChainSpec;
-use openledger_trie::{KECCAK_EMPTY, TrieAccount, state_root, storage_root};
+use openledger_primitives::OpenTxEnvelope;
+use openledger_trie::{AccountProof, KECCAK_EMPTY, TrieAccount, state_root, storage_root};
 use parking_lot::Mutex;
 use revm::database::BundleState;
 use rocksdb::{DB, WriteBatch};
@@ -94,18 +94,36 @@ impl Database {
         StateView::new(self.snapshot(), Some(number))
     }
 
-    /// Computes the state that `changes` leave on top of block `parent`, which must be the head.
-    /// Writes nothing.
-    ///
-    /// Account and storage changes count as the bundle has them: an account without info is removed
-    /// with its storage, one that was destroyed loses its storage before the slots in the bundle are
-    /// set. Old values are read from the database, not from the bundle.
+    /// The state after the newest of `blocks`, which are executed but need not be stored: consecutive,
+    /// oldest first, the first a child of a stored block or stored itself. Those that are stored by
+    /// now are read from there.
+    pub fn state_over<'a>(
+        &self,
+        blocks: impl IntoIterator<Item = (BlockNumHash, &'a StateUpdate)>,
+    ) -> Result<StateView> {
+        let mut state = self.state()?;
+        for (block, update) in blocks {
+            if block.number > state.block().number {
+                state = state.after(block, update)?;
+            } else if block.number == state.block().number && block.hash != state.block().hash {
+                return Err(StorageError::NotOnHead { parent: block.hash, head: state.block() });
+            }
+        }
+        Ok(state)
+    }
+
+    /// The account and slots asked for after block `number`, with the proof of each (EIP-1186).
+    pub fn proof_at(&self, number: u64, address: Address, slots: &[B256]) -> Result<AccountProof> {
+        self.state_at(number)?.proof(address, slots)
+    }
+
+    /// [`StateView::update`] of the state after block `parent`, which must be the head.
     pub fn prepare(&self, parent: B256, changes: &BundleState) -> Result<StateUpdate> {
         let state = self.state()?;
         if state.block().hash != parent {
             return Err(StorageError::NotOnHead { parent, head: state.block() });
         }
-        StateUpdate::new(state, changes)
+        state.update(changes)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -166,7 +184,7 @@ fn write_genesis(db: &DB, spec: &ChainSpec) -> Result<Heads> {
         return Err(StorageError::InvalidBlock { number, reason });
     }
     let withdrawals = header.withdrawals_root.map(|_| Default::default());
-    let body = BlockBody::<OpTxEnvelope> { withdrawals, ..Default::default() };
+    let body = BlockBody::<OpenTxEnvelope> { withdrawals, ..Default::default() };
     let key = number_key(number);
     batch.put_cf(column(db, columns::HEADERS)?, key, alloy_rlp::encode(header));
     batch.put_cf(column(db, columns::BODIES)?, key, alloy_rlp::encode(body));

@@ -165,3 +165,30 @@ where
         }
     }
 }
+
+/// Stored leaves with changes laid over them; a change hides the stored leaf, and `None` removes it.
+pub(crate) fn overlaid<'a>(
+    stored: Box<dyn Iterator<Item = Result<Leaf>> + 'a>,
+    changes: impl Iterator<Item = (B256, Option<Vec<u8>>)> + 'a,
+) -> Box<dyn Iterator<Item = Result<Leaf>> + 'a> {
+    let (mut stored, mut changes) = (stored.peekable(), changes.peekable());
+    Box::new(std::iter::from_fn(move || {
+        loop {
+            let order = match (stored.peek(), changes.peek()) {
+                (None, None) => return None,
+                (Some(Err(_)), _) | (_, None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(Ok((key, _))), Some((changed, _))) => key.cmp(changed),
+            };
+            if order == Ordering::Less {
+                return stored.next();
+            }
+            if order == Ordering::Equal {
+                stored.next();
+            }
+            if let Some((key, Some(value))) = changes.next() {
+                return Some(Ok((key, value)));
+            }
+        }
+    }))
+}

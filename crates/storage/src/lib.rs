@@ -10,6 +10,7 @@ mod error;
 mod heads;
 mod leaves;
 mod new_block;
+mod overlay;
 mod reads;
 mod state_update;
 mod state_view;

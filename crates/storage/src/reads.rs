@@ -2,7 +2,7 @@
 
 use alloy_consensus::{BlockBody, Header};
 use alloy_primitives::{Address, B256};
-use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
+use openledger_primitives::{OpenReceipt, OpenTxEnvelope};
 
 use crate::{
     Block, Database, Result, StorageError,
@@ -62,7 +62,7 @@ impl Database {
     }
 
     /// The receipt of each transaction of block `number`, in order.
-    pub fn receipts_of(&self, number: u64) -> Result<Option<Vec<OpReceiptEnvelope>>> {
+    pub fn receipts_of(&self, number: u64) -> Result<Option<Vec<OpenReceipt>>> {
         self.get(columns::RECEIPTS, &number_key(number))?
             .map(|receipts| decode(&format!("receipts of block {number}"), &receipts))
             .transpose()
@@ -103,6 +103,6 @@ fn header(snapshot: &Snapshot, number: u64) -> Result<Header> {
 
 /// The header and body of a block that is there.
 pub(crate) fn block(snapshot: &Snapshot, number: u64) -> Result<Block> {
-    let body: BlockBody<OpTxEnvelope> = part_of(snapshot, columns::BODIES, number)?;
+    let body: BlockBody<OpenTxEnvelope> = part_of(snapshot, columns::BODIES, number)?;
     Ok(Block { header: header(snapshot, number)?, body })
 }

@@ -1,53 +1,86 @@
 //! The state that a block leaves, computed and ready to be written.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, Bytes, address, keccak256};
 use openledger_trie::EMPTY_ROOT_HASH;
 use revm::database::BundleState;
 
 use crate::{
-    Result, StateView,
+    Result, StateView, StorageError,
     changes::{AccountChanges, account_changes, changed_state_root, new_codes},
 };
 
-/// What one block changes in the state, with the roots that follow.
+/// The contract whose storage root an OP header names as its `withdrawalsRoot`.
+const MESSAGE_PASSER: Address = address!("4200000000000000000000000000000000000016");
+
+/// What one block changes in the state, with the roots that follow. Cheap to clone; holds nothing of
+/// the database.
 ///
-/// Made by [`Database::prepare`](crate::Database::prepare) on top of one parent; good for one
-/// [`Database::append`](crate::Database::append) on that parent.
+/// Made by [`StateView::update`] on top of one parent, for one block on that parent.
 #[derive(Debug, Clone)]
-pub struct StateUpdate {
-    parent: StateView,
+pub struct StateUpdate(Arc<Contents>);
+
+#[derive(Debug)]
+struct Contents {
+    parent: B256,
     state_root: B256,
-    pub(crate) accounts: AccountChanges,
-    pub(crate) codes: BTreeMap<B256, Bytes>,
+    withdrawals_root: B256,
+    accounts: AccountChanges,
+    codes: BTreeMap<B256, Bytes>,
 }
 
 impl StateUpdate {
     /// Computes what `changes` make of the state `parent`.
-    pub(crate) fn new(parent: StateView, changes: &BundleState) -> Result<Self> {
-        let accounts = account_changes(&parent, changes)?;
+    pub(crate) fn new(parent: &StateView, changes: &BundleState) -> Result<Self> {
+        let accounts = account_changes(parent, changes)?;
         let state_root =
-            if accounts.is_empty() { parent.state_root() } else { changed_state_root(&parent, &accounts)? };
-        Ok(Self { parent, state_root, accounts, codes: new_codes(changes) })
+            if accounts.is_empty() { parent.state_root() } else { changed_state_root(parent, &accounts)? };
+        let message_passer = match accounts.get(&keccak256(MESSAGE_PASSER)) {
+            Some(change) => change.new,
+            None => parent.account(MESSAGE_PASSER)?,
+        };
+        Ok(Self(Arc::new(Contents {
+            parent: parent.block().hash,
+            state_root,
+            withdrawals_root: message_passer.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
+            accounts,
+            codes: new_codes(changes),
+        })))
     }
 
     /// Hash of the block whose state this changes.
-    pub const fn parent(&self) -> B256 {
-        self.parent.block().hash
+    pub fn parent(&self) -> B256 {
+        self.0.parent
     }
 
     /// The state root after the changes.
-    pub const fn state_root(&self) -> B256 {
-        self.state_root
+    pub fn state_root(&self) -> B256 {
+        self.0.state_root
     }
 
-    /// The storage root of an account after the changes; the empty root where there is no account.
+    /// The storage root of `L2ToL1MessagePasser` after the changes, which OP headers name since
+    /// Isthmus; the empty root where there is no such account.
+    pub fn withdrawals_root(&self) -> B256 {
+        self.0.withdrawals_root
+    }
+
+    /// The storage root of an account after the changes, where the block changes the account or it is
+    /// `L2ToL1MessagePasser`.
     pub fn storage_root_of(&self, address: Address) -> Result<B256> {
-        let account = match self.accounts.get(&keccak256(address)) {
-            Some(change) => change.new,
-            None => self.parent.account(address)?,
-        };
-        Ok(account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))
+        if address == MESSAGE_PASSER {
+            return Ok(self.0.withdrawals_root);
+        }
+        let change = self.0.accounts.get(&keccak256(address));
+        let change = change.ok_or(StorageError::UnchangedAccount { address })?;
+        Ok(change.new.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))
+    }
+
+    pub(crate) fn accounts(&self) -> &AccountChanges {
+        &self.0.accounts
+    }
+
+    pub(crate) fn codes(&self) -> &BTreeMap<B256, Bytes> {
+        &self.0.codes
     }
 }

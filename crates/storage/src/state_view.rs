@@ -4,14 +4,15 @@ use alloy_consensus::Header;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use openledger_trie::{AccountProof, KECCAK_EMPTY, StorageProof, TrieAccount, TrieBuilder};
-use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
+use revm::{DatabaseRef, bytecode::Bytecode, database::BundleState, state::AccountInfo};
 
 use crate::{
-    Result, StorageError,
+    Result, StateUpdate, StorageError,
     changes::out_of_order,
-    codec::{array, decode, decode_heads},
+    codec::{array, decode, decode_heads, encode_slot},
     columns, database,
-    leaves::{Leaf, Source, leaves_at, value_at},
+    leaves::{Leaf, Source, leaves_at, overlaid, value_at},
+    overlay::Overlays,
     store::Snapshot,
 };
 
@@ -24,6 +25,8 @@ pub struct StateView {
     state_root: B256,
     /// The block's number where the snapshot's head is a later one.
     at: Option<u64>,
+    /// Blocks that are not stored, over the snapshot's head.
+    overlays: Overlays,
 }
 
 impl StateView {
@@ -44,7 +47,25 @@ impl StateView {
         let hash = snapshot.get(columns::HASHES, &key)?.ok_or(missing)?;
         let block = BlockNumHash::new(number, B256::new(array("block hash", &hash)?));
         let at = (number < head).then_some(number);
-        Ok(Self { snapshot, block, state_root: header.state_root, at })
+        Ok(Self { snapshot, block, state_root: header.state_root, at, overlays: Overlays::default() })
+    }
+
+    /// The state after `block`, a child of this view's block that need not be stored.
+    pub fn after(&self, block: BlockNumHash, update: &StateUpdate) -> Result<Self> {
+        let mut view = self.clone();
+        view.overlays.push(self.block, block, update.clone())?;
+        view.block = block;
+        view.state_root = update.state_root();
+        Ok(view)
+    }
+
+    /// Computes the state that `changes` leave on top of this one.
+    ///
+    /// Account and storage changes count as the bundle has them: an account without info is removed
+    /// with its storage, one that was destroyed loses its storage before the slots in the bundle are
+    /// set. Old values are read here, not taken from the bundle.
+    pub fn update(&self, changes: &BundleState) -> Result<StateUpdate> {
+        StateUpdate::new(self, changes)
     }
 
     /// The block after which this is the state.
@@ -71,6 +92,9 @@ impl StateView {
     pub fn code(&self, code_hash: B256) -> Result<Option<Bytes>> {
         if code_hash == KECCAK_EMPTY || code_hash.is_zero() {
             return Ok(Some(Bytes::new()));
+        }
+        if let Some(code) = self.overlays.code(code_hash) {
+            return Ok(Some(code.clone()));
         }
         let Some(code) = self.snapshot.get(columns::CODES, code_hash.as_slice())? else { return Ok(None) };
         if keccak256(&code) != code_hash {
@@ -130,6 +154,9 @@ impl StateView {
     }
 
     pub(crate) fn hashed_account(&self, hashed_address: B256) -> Result<Option<TrieAccount>> {
+        if let Some(account) = self.overlays.account(hashed_address) {
+            return Ok(account);
+        }
         let (flat, history) = (columns::ACCOUNTS, columns::ACCOUNT_HISTORY);
         value_at(&self.snapshot, flat, history, hashed_address.as_slice(), self.at)?
             .map(|account| decode("account", &account))
@@ -137,6 +164,9 @@ impl StateView {
     }
 
     pub(crate) fn hashed_slot(&self, hashed_address: B256, hashed_slot: B256) -> Result<U256> {
+        if let Some(value) = self.overlays.slot(hashed_address, hashed_slot) {
+            return Ok(value);
+        }
         let (flat, history) = (columns::STORAGE, columns::STORAGE_HISTORY);
         let key = columns::slot_key(hashed_address, hashed_slot);
         value_at(&self.snapshot, flat, history, &key, self.at)?
@@ -146,7 +176,9 @@ impl StateView {
     /// Every account, by hashed address.
     pub(crate) fn account_leaves(&self) -> Result<impl Iterator<Item = Result<Leaf>> + '_> {
         let source = Source { flat: columns::ACCOUNTS, history: columns::ACCOUNT_HISTORY, owner: None };
-        leaves_at(&self.snapshot, source, self.at)
+        let changed = self.overlays.accounts().into_iter();
+        let changed = changed.map(|(key, account)| (key, account.map(alloy_rlp::encode)));
+        Ok(overlaid(leaves_at(&self.snapshot, source, self.at)?, changed))
     }
 
     /// Every slot of an account, by hashed slot.
@@ -156,7 +188,9 @@ impl StateView {
     ) -> Result<impl Iterator<Item = Result<Leaf>> + '_> {
         let source =
             Source { flat: columns::STORAGE, history: columns::STORAGE_HISTORY, owner: Some(hashed_address) };
-        leaves_at(&self.snapshot, source, self.at)
+        let changed = self.overlays.slots(hashed_address).into_iter();
+        let changed = changed.map(|(key, value)| (key, (!value.is_zero()).then(|| encode_slot(value))));
+        Ok(overlaid(leaves_at(&self.snapshot, source, self.at)?, changed))
     }
 }
 
@@ -186,6 +220,9 @@ impl DatabaseRef for StateView {
     fn block_hash_ref(&self, number: u64) -> Result<B256> {
         if number > self.block.number {
             return Ok(B256::ZERO);
+        }
+        if let Some(hash) = self.overlays.hash_of(number) {
+            return Ok(hash);
         }
         match self.snapshot.get(columns::HASHES, &columns::number_key(number))? {
             Some(hash) => Ok(B256::new(array("block hash", &hash)?)),

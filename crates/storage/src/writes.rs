@@ -1,5 +1,7 @@
 //! Appending blocks, taking them back, and moving the heads: one synced batch each.
 
+use std::borrow::Borrow;
+
 use alloy_eips::BlockNumHash;
 use alloy_primitives::U256;
 use alloy_rlp::Decodable;
@@ -16,36 +18,28 @@ use crate::{
 };
 
 impl Database {
-    /// Stores a block on top of the head, all or nothing, and durably: when this returns, it
-    /// survives power loss.
+    /// Stores one block on top of the head; see [`Self::persist`].
     pub fn append(&self, new: NewBlock) -> Result<()> {
+        self.persist(&[new])
+    }
+
+    /// Stores consecutive blocks, oldest first, the first on top of the head: all or nothing, and
+    /// durably. When this returns, they survive power loss.
+    pub fn persist<B: Borrow<NewBlock>>(&self, blocks: &[B]) -> Result<()> {
         let _writer = self.writer();
         let heads = self.heads();
-        self.check_block(&new, heads.latest)?;
-        let NewBlock { block, hash, senders, receipts, update } = new;
-        let number = block.header.number;
-        let db = self.db();
-        let key = number_key(number);
+        let mut latest = heads.latest;
         let mut batch = WriteBatch::default();
-        batch.put_cf(column(db, columns::HEADERS)?, key, alloy_rlp::encode(&block.header));
-        batch.put_cf(column(db, columns::BODIES)?, key, alloy_rlp::encode(&block.body));
-        batch.put_cf(
-            column(db, columns::SENDERS)?,
-            key,
-            senders.iter().flat_map(|s| s.0.0).collect::<Vec<_>>(),
-        );
-        batch.put_cf(column(db, columns::RECEIPTS)?, key, alloy_rlp::encode(&receipts));
-        batch.put_cf(column(db, columns::HASHES)?, key, hash);
-        batch.put_cf(column(db, columns::NUMBERS)?, hash, key);
-        let transactions = column(db, columns::TRANSACTIONS)?;
-        for (index, transaction) in (0_u32..).zip(&block.body.transactions) {
-            let position = [&key[..], &index.to_be_bytes()].concat();
-            batch.put_cf(transactions, transaction.tx_hash(), position);
+        for new in blocks {
+            let new = new.borrow();
+            self.check_block(new, latest)?;
+            write_block(self.db(), &mut batch, new)?;
+            latest = BlockNumHash::new(new.block.header.number, new.hash);
         }
-        write_state(db, &mut batch, number, &update)?;
-        let latest = BlockNumHash::new(number, hash);
-        self.commit(batch, Heads { latest, ..heads })?;
-        debug!(number, %hash, "appended block");
+        if latest != heads.latest {
+            self.commit(batch, Heads { latest, ..heads })?;
+            debug!(number = latest.number, hash = %latest.hash, blocks = blocks.len(), "stored blocks");
+        }
         Ok(())
     }
 
@@ -142,13 +136,32 @@ impl Database {
     }
 }
 
+/// Writes all that is stored of a block.
+fn write_block(db: &DB, batch: &mut WriteBatch, new: &NewBlock) -> Result<()> {
+    let NewBlock { block, hash, senders, receipts, update } = new;
+    let number = block.header.number;
+    let key = number_key(number);
+    batch.put_cf(column(db, columns::HEADERS)?, key, alloy_rlp::encode(&block.header));
+    batch.put_cf(column(db, columns::BODIES)?, key, alloy_rlp::encode(&block.body));
+    batch.put_cf(column(db, columns::SENDERS)?, key, senders.iter().flat_map(|s| s.0.0).collect::<Vec<_>>());
+    batch.put_cf(column(db, columns::RECEIPTS)?, key, alloy_rlp::encode(receipts));
+    batch.put_cf(column(db, columns::HASHES)?, key, hash);
+    batch.put_cf(column(db, columns::NUMBERS)?, hash, key);
+    let transactions = column(db, columns::TRANSACTIONS)?;
+    for (index, transaction) in (0_u32..).zip(&block.body.transactions) {
+        let position = [&key[..], &index.to_be_bytes()].concat();
+        batch.put_cf(transactions, transaction.tx_hash(), position);
+    }
+    write_state(db, batch, number, update)
+}
+
 /// Writes the new flat state, and the old one as history.
 fn write_state(db: &DB, batch: &mut WriteBatch, number: u64, update: &StateUpdate) -> Result<()> {
     let accounts = column(db, columns::ACCOUNTS)?;
     let account_history = column(db, columns::ACCOUNT_HISTORY)?;
     let storage = column(db, columns::STORAGE)?;
     let storage_history = column(db, columns::STORAGE_HISTORY)?;
-    for (hashed_address, change) in &update.accounts {
+    for (hashed_address, change) in update.accounts() {
         match &change.new {
             Some(account) => batch.put_cf(accounts, hashed_address, alloy_rlp::encode(account)),
             None => batch.delete_cf(accounts, hashed_address),
@@ -162,10 +175,10 @@ fn write_state(db: &DB, batch: &mut WriteBatch, number: u64, update: &StateUpdat
         }
     }
     let codes = column(db, columns::CODES)?;
-    for (hash, code) in &update.codes {
+    for (hash, code) in update.codes() {
         batch.put_cf(codes, hash, code);
     }
-    let changed = update.accounts.iter().map(|(address, change)| (*address, &change.slots[..]));
+    let changed = update.accounts().iter().map(|(address, change)| (*address, &change.slots[..]));
     batch.put_cf(column(db, columns::CHANGESETS)?, number_key(number), encode_changed_keys(changed));
     Ok(())
 }
