@@ -3,9 +3,9 @@
 use alloy_consensus::transaction::Recovered;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
-use openledger_evm::OpBlock;
+use openledger_evm::Block;
+use openledger_primitives::OpenTxEnvelope;
 use tokio::sync::oneshot;
 
 use crate::{BuiltBlock, EngineError};
@@ -16,11 +16,11 @@ pub(crate) enum Command {
     Build {
         parent: B256,
         attributes: Box<OpPayloadAttributes>,
-        pool: Vec<Recovered<OpTxEnvelope>>,
+        pool: Vec<Recovered<OpenTxEnvelope>>,
         reply: Reply<BuiltBlock>,
     },
     Insert {
-        block: Box<OpBlock>,
+        block: Box<Block>,
         announced: Option<B256>,
         reply: Reply<BlockNumHash>,
     },

@@ -12,12 +12,12 @@ use alloy_consensus::{Header, proofs::calculate_transaction_root, transaction::R
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
 use metrics::{counter, gauge, histogram};
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_evm::{
-    BuildInput, Differences, ExecutionError, OpBlock, StateRoots, build_block, execute_block,
-    recover_senders, validate_header,
+    Block, BuildInput, Differences, ExecutionError, StateRoots, build_block, execute_block, recover_senders,
+    validate_header,
 };
+use openledger_primitives::OpenTxEnvelope;
 use openledger_storage::{Database, NewBlock, StateUpdate, StorageError};
 use tokio::sync::{broadcast, mpsc};
 use tracing::{debug, error, info, warn};
@@ -118,7 +118,7 @@ impl Engine {
         &mut self,
         parent_hash: B256,
         attributes: &OpPayloadAttributes,
-        mut pool: Vec<Recovered<OpTxEnvelope>>,
+        mut pool: Vec<Recovered<OpenTxEnvelope>>,
     ) -> Result<BuiltBlock, EngineError> {
         let start = Instant::now();
         let parent = self.head_header(parent_hash)?;
@@ -142,11 +142,11 @@ impl Engine {
         }
         self.built.push_back(hash);
         histogram!("engine_build_ms").record(start.elapsed().as_secs_f64() * 1e3);
-        let included = block.body.transactions.iter().map(OpTxEnvelope::tx_hash).collect();
+        let included = block.body.transactions.iter().map(OpenTxEnvelope::tx_hash).collect();
         Ok(BuiltBlock { block, hash, included, skipped })
     }
 
-    fn insert(&mut self, block: OpBlock, announced: Option<B256>) -> Result<BlockNumHash, EngineError> {
+    fn insert(&mut self, block: Block, announced: Option<B256>) -> Result<BlockNumHash, EngineError> {
         let start = Instant::now();
         let id = BlockNumHash { number: block.header.number, hash: block.header.hash_slow() };
         if let Some(expected) = announced.filter(|&expected| expected != id.hash) {
@@ -202,7 +202,7 @@ impl Engine {
     }
 
     /// Executes `block` from its parent and compares all that follows with its header.
-    fn execute(&self, parent: &Header, block: OpBlock, id: BlockNumHash) -> Result<NewBlock, EngineError> {
+    fn execute(&self, parent: &Header, block: Block, id: BlockNumHash) -> Result<NewBlock, EngineError> {
         let spec = self.database.spec();
         let parent_hash = block.header.parent_hash;
         validate_header(spec, parent, parent_hash, &block)?;
@@ -290,8 +290,8 @@ impl Engine {
 }
 
 /// Whether a block's body is the one its header stands for.
-fn body_fits_header(block: &OpBlock) -> bool {
-    let OpBlock { header, body } = block;
+fn body_fits_header(block: &Block) -> bool {
+    let Block { header, body } = block;
     body.ommers.is_empty()
         && body.withdrawals.as_ref().is_some_and(|withdrawals| withdrawals.is_empty())
         && calculate_transaction_root(&body.transactions) == header.transactions_root

@@ -3,9 +3,9 @@
 use alloy_consensus::transaction::Recovered;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
-use openledger_evm::OpBlock;
+use openledger_evm::Block;
+use openledger_primitives::OpenTxEnvelope;
 use openledger_storage::Database;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -31,7 +31,7 @@ impl EngineHandle {
         &self,
         parent: B256,
         attributes: OpPayloadAttributes,
-        pool: Vec<Recovered<OpTxEnvelope>>,
+        pool: Vec<Recovered<OpenTxEnvelope>>,
     ) -> Result<BuiltBlock, EngineError> {
         let attributes = Box::new(attributes);
         self.ask(|reply| Command::Build { parent, attributes, pool, reply }).await
@@ -40,13 +40,13 @@ impl EngineHandle {
     /// Executes a block on the head, compares everything with its header, and stores it durably.
     ///
     /// A block that is on the chain already is fine and changes nothing.
-    pub async fn insert(&self, block: OpBlock) -> Result<BlockNumHash, EngineError> {
+    pub async fn insert(&self, block: Block) -> Result<BlockNumHash, EngineError> {
         let block = Box::new(block);
         self.ask(|reply| Command::Insert { block, announced: None, reply }).await
     }
 
     /// Like [`Self::insert`], for a block whose hash came with it and must match.
-    pub async fn insert_announced(&self, block: OpBlock, hash: B256) -> Result<BlockNumHash, EngineError> {
+    pub async fn insert_announced(&self, block: Block, hash: B256) -> Result<BlockNumHash, EngineError> {
         let block = Box::new(block);
         self.ask(|reply| Command::Insert { block, announced: Some(hash), reply }).await
     }

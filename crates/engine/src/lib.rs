@@ -12,5 +12,5 @@ pub use engine::{Engine, EngineConfig, EngineThread};
 pub use error::{EngineError, Handling};
 pub use event::{ChainBlock, ChainEvent};
 pub use handle::EngineHandle;
-pub use openledger_evm::{Difference, Differences, OpBlock, SkipReason, SkippedTransaction};
+pub use openledger_evm::{Block, Difference, Differences, SkipReason, SkippedTransaction};
 pub use payload::BuiltBlock;

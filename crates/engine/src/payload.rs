@@ -2,13 +2,13 @@
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{B256, TxHash};
-use openledger_evm::{OpBlock, SkippedTransaction};
+use openledger_evm::{Block, SkippedTransaction};
 
 /// A sealed block that nobody but its builder knows yet.
 #[derive(Debug, Clone)]
 pub struct BuiltBlock {
     /// The block.
-    pub block: OpBlock,
+    pub block: Block,
     /// The hash of its header.
     pub hash: B256,
     /// Transactions in the block, deposits included, in order.

@@ -10,15 +10,16 @@ use alloy_rpc_types_engine::PayloadAttributes;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
-use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
+use op_alloy_consensus::TxDeposit;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
 use openledger_chainspec::ChainSpec;
 use openledger_engine::{
-    BuiltBlock, ChainEvent, Engine, EngineConfig, EngineError, EngineHandle, EngineThread, Handling, OpBlock,
+    Block, BuiltBlock, ChainEvent, Engine, EngineConfig, EngineError, EngineHandle, EngineThread, Handling,
     SkipReason,
 };
 use openledger_precompiles::{Parameters, genesis_storage};
+use openledger_primitives::OpenTxEnvelope;
 use openledger_storage::Database;
 
 const CHAIN_ID: u64 = 5151;
@@ -96,12 +97,12 @@ impl Node {
         }
     }
 
-    async fn build(&self, deposits: Vec<TxDeposit>, pool: Vec<Recovered<OpTxEnvelope>>) -> BuiltBlock {
+    async fn build(&self, deposits: Vec<TxDeposit>, pool: Vec<Recovered<OpenTxEnvelope>>) -> BuiltBlock {
         let attributes = self.attributes(deposits);
         self.engine.build(self.head().hash, attributes, pool).await.unwrap()
     }
 
-    async fn seal(&self, deposits: Vec<TxDeposit>, pool: Vec<Recovered<OpTxEnvelope>>) -> BuiltBlock {
+    async fn seal(&self, deposits: Vec<TxDeposit>, pool: Vec<Recovered<OpenTxEnvelope>>) -> BuiltBlock {
         let built = self.build(deposits, pool).await;
         assert_eq!(self.engine.insert(built.block.clone()).await.unwrap(), built.id());
         built
@@ -125,7 +126,7 @@ fn mint(index: u8, salt: u64) -> TxDeposit {
     }
 }
 
-fn tx(index: u8, nonce: u64, to: Address, value: u64, input: Vec<u8>) -> Recovered<OpTxEnvelope> {
+fn tx(index: u8, nonce: u64, to: Address, value: u64, input: Vec<u8>) -> Recovered<OpenTxEnvelope> {
     let tx = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -138,10 +139,10 @@ fn tx(index: u8, nonce: u64, to: Address, value: u64, input: Vec<u8>) -> Recover
         ..Default::default()
     };
     let signature = signer(index).sign_hash_sync(&tx.signature_hash()).unwrap();
-    Recovered::new_unchecked(OpTxEnvelope::Eip1559(tx.into_signed(signature)), signer(index).address())
+    Recovered::new_unchecked(OpenTxEnvelope::Eip1559(tx.into_signed(signature)), signer(index).address())
 }
 
-fn create_datanet(index: u8, nonce: u64) -> Recovered<OpTxEnvelope> {
+fn create_datanet(index: u8, nonce: u64) -> Recovered<OpenTxEnvelope> {
     let call = IDatanets::createDatanetCall {
         schemaHash: B256::repeat_byte(3),
         domain: "law".to_owned(),
@@ -216,7 +217,7 @@ async fn tampered_blocks_are_refused_and_change_nothing() {
     node.seal(vec![mint(1, 0)], vec![]).await;
     let good = node.build(vec![], vec![create_datanet(1, 1)]).await;
     let before = (node.head(), node.engine.database().check().unwrap());
-    let tamper: [fn(&mut OpBlock); 11] = [
+    let tamper: [fn(&mut Block); 11] = [
         |b| b.header.state_root = B256::ZERO,
         |b| b.header.withdrawals_root = Some(B256::ZERO),
         |b| b.header.receipts_root = B256::ZERO,

@@ -8,12 +8,12 @@ use alloy_consensus::{
     transaction::{Recovered, SignerRecoverable},
 };
 use alloy_primitives::{Address, B256, Bloom};
-use op_alloy_consensus::OpReceiptEnvelope;
 use openledger_chainspec::ChainSpec;
+use openledger_primitives::OpenReceipt;
 use revm::{DatabaseRef, database::BundleState};
 
 use crate::{
-    Differences, ExecutionError, OpBlock, env::evm_env, header::blob_gas_used, session::Rejection,
+    Block, Differences, ExecutionError, env::evm_env, header::blob_gas_used, session::Rejection,
     session::Session,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct ExecutedBlock {
     /// One receipt a transaction, in order.
-    pub receipts: Vec<OpReceiptEnvelope>,
+    pub receipts: Vec<OpenReceipt>,
     /// Changes of the state, with what they replace.
     pub bundle: BundleState,
     /// Gas used by all transactions.
@@ -43,8 +43,8 @@ impl ExecutedBlock {
 }
 
 /// The sender of each transaction of a block, in order.
-pub fn recover_senders(block: &OpBlock) -> Result<Vec<Address>, ExecutionError> {
-    let recover = |(index, tx): (usize, &op_alloy_consensus::OpTxEnvelope)| {
+pub fn recover_senders(block: &Block) -> Result<Vec<Address>, ExecutionError> {
+    let recover = |(index, tx): (usize, &openledger_primitives::OpenTxEnvelope)| {
         tx.recover_signer().map_err(|_| ExecutionError::InvalidTransaction {
             index,
             hash: tx.tx_hash(),
@@ -62,7 +62,7 @@ pub fn recover_senders(block: &OpBlock) -> Result<Vec<Address>, ExecutionError> 
 pub fn execute_block<D: DatabaseRef + Debug>(
     spec: &ChainSpec,
     state: D,
-    block: &OpBlock,
+    block: &Block,
     senders: &[Address],
 ) -> Result<ExecutedBlock, ExecutionError> {
     let header = &block.header;

@@ -20,5 +20,4 @@ pub use factory::{OpenEvm, OpenEvmFactory};
 pub use header::validate_header;
 pub use pending::{PendingBlock, StateRoots};
 
-/// An L2 block.
-pub type OpBlock = alloy_consensus::Block<op_alloy_consensus::OpTxEnvelope>;
+pub use openledger_primitives::{Block, Block as OpBlock};

@@ -1,13 +1,14 @@
 //! `debug_traceTransaction` and `debug_traceCall`, with revm's inspectors.
 
-use alloy_consensus::transaction::Recovered;
 use alloy_eips::BlockId;
 use alloy_evm::{Evm, EvmFactory, FromRecoveredTx, block::SystemCaller};
 use alloy_op_evm::OpTx;
 use alloy_primitives::B256;
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_rpc_types_trace::geth::{GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace};
+use op_alloy_consensus::OpTxEnvelope;
 use openledger_evm::{OpenEvmFactory, evm_env};
+use openledger_primitives::OtherChainKind;
 use revm::{DatabaseCommit, context_interface::result::ExecutionResult, database::CacheDB};
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 
@@ -53,11 +54,13 @@ impl Node {
         SystemCaller::new(&**self.spec())
             .apply_pre_execution_changes(&block.header, &mut evm)
             .map_err(|error| RpcError::Internal(error.to_string()))?;
-        let all: Vec<_> = block.body.transactions.into_iter().zip(senders).collect();
-        let mut txs = all.into_iter().map(|(transaction, sender)| {
-            let transaction = Recovered::new_unchecked(transaction, sender);
-            OpTx::from_recovered_tx(transaction.inner(), sender)
+        let all = block.body.transactions.into_iter().zip(senders);
+        let all = all.map(|(transaction, sender)| {
+            let transaction = OpTxEnvelope::try_from(transaction)?;
+            Ok(OpTx::from_recovered_tx(&transaction, sender))
         });
+        let all: Result<Vec<_>, OtherChainKind> = all.collect();
+        let mut txs = all.map_err(|error| RpcError::Execution(error.to_string()))?.into_iter();
         for tx in txs.by_ref().take(index) {
             let done = evm.transact(tx).map_err(|error| RpcError::Internal(error.to_string()))?;
             let _: &ExecutionResult<_> = &done.result;
