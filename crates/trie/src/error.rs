@@ -11,7 +11,9 @@ pub enum TrieError<E> {
     #[error("the trie's source failed: {0}")]
     Source(#[source] E),
     /// A stored node is missing, or a leaf is.
-    #[error("{trie}: nothing is stored for path {path:?}: the database is damaged, restore it from a snapshot")]
+    #[error(
+        "{trie}: nothing is stored for path {path:?}: the database is damaged, restore it from a snapshot"
+    )]
     Missing {
         /// Which trie.
         trie: TrieName,
@@ -19,7 +21,9 @@ pub enum TrieError<E> {
         path: Nibbles,
     },
     /// A stored node or a leaf is not the one that its parent names.
-    #[error("{trie}: what is stored for path {path:?} is not what its parent names: the database is damaged, restore it from a snapshot")]
+    #[error(
+        "{trie}: what is stored for path {path:?} is not what its parent names: the database is damaged, restore it from a snapshot"
+    )]
     Mismatch {
         /// Which trie.
         trie: TrieName,

@@ -1,28 +1,36 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod account_edit;
 mod changes;
+mod edit;
 mod error;
 mod layer;
+mod memory;
 mod node;
 mod overlay;
+mod prefetch;
 mod proof;
+mod prune;
+mod raw;
 mod rebuild;
 mod root;
 mod rows;
 mod source;
 mod state_trie;
 mod stored_proof;
+mod tree;
+mod trie_reader;
 
-pub use alloy_trie::{
-    EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieAccount, root::ordered_trie_root_encoded,
-};
+pub use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieAccount, root::ordered_trie_root_encoded};
 pub use changes::{AccountChange, SlotChange, StateChanges, StorageChanges};
 pub use error::{TrieError, TrieName};
 pub use layer::StateLayer;
+pub use memory::{MemoryState, MemoryStateError};
 pub use node::{CorruptNode, StoredNode};
 pub use overlay::{Overlay, OverlayError};
 pub use proof::{AccountProof, StorageProof, TrieProofs};
+pub use raw::raw_root;
 pub use rebuild::NodeBuilder;
 pub use root::{OutOfOrder, TrieBuilder, state_root, storage_root};
 pub use rows::{NodeRows, StorageUpdates, TrieUpdates};

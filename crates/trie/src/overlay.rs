@@ -134,9 +134,10 @@ type Layered<E> = Option<Result<Option<StoredNode>, OverlayError<E>>>;
 
 impl<S: StateSource> Overlay<S> {
     fn layered_account_node(&self, path: &Nibbles) -> Layered<S::Error> {
-        self.layers.iter().rev().find_map(|layer| {
-            layer.nodes.accounts.get(path).map(|node| decode(layer.state_root, path, node))
-        })
+        self.layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.nodes.accounts.get(path).map(|node| decode(layer.state_root, path, node)))
     }
 
     fn layered_storage_node(&self, hashed_address: B256, path: &Nibbles) -> Layered<S::Error> {
@@ -190,11 +191,8 @@ fn seek<T, V, E>(
             below = base(from)?;
         }
         // Of one key the newest layer counts: `min_by_key` gives the first of equals.
-        let above = layers
-            .iter()
-            .rev()
-            .filter_map(|layer| layer.range(from..).next())
-            .min_by_key(|(key, _)| **key);
+        let above =
+            layers.iter().rev().filter_map(|layer| layer.range(from..).next()).min_by_key(|(key, _)| **key);
         let Some((key, entry)) = above else { return Ok(below) };
         if below.as_ref().is_some_and(|(below, _)| below < key) {
             return Ok(below);

@@ -1,0 +1,456 @@
+//! Changing a trie: walks from the root to what changes, and hashes on the way back.
+
+use std::sync::Arc;
+
+use alloy_primitives::B256;
+use alloy_rlp::Encodable;
+use alloy_trie::Nibbles;
+use rayon::prelude::*;
+
+use crate::{
+    NodeRows, TrieError,
+    rows::{RowPlace, RowWriter},
+    tree::{Branch, Child, Leaf, Link, Tree, nibble_at, path_of},
+    trie_reader::{Buffers, RootNode, TrieReader, leaf_reference},
+};
+
+/// So many changes under one branch are worth sharing out between threads.
+const PARALLEL_CHANGES: usize = 256;
+
+/// What changes in one trie, and how a leaf follows from its change.
+pub(crate) trait Edit: Sync {
+    type Reader: TrieReader<Error: Send> + Sync;
+    /// What a leaf holds in memory.
+    type Value: Encodable + Clone + From<<Self::Reader as TrieReader>::Value> + Send + Sync;
+    type Change: Sync;
+    /// What comes of the leaves beside the trie.
+    type Outcome: Outcome;
+
+    fn reader(&self) -> &Self::Reader;
+
+    /// Whether the change leaves no leaf under its key.
+    fn removes(&self, change: &Self::Change) -> bool;
+
+    /// The old leaf's value, where it is known to be there and no more is needed of it than this.
+    fn known(&self, change: &Self::Change) -> Option<Self::Value>;
+
+    /// What the leaf holds after the change; `None` where there is no leaf any more.
+    fn changed(
+        &self,
+        key: B256,
+        old: Option<Self::Value>,
+        change: &Self::Change,
+        outcome: &mut Self::Outcome,
+    ) -> Result<Option<Self::Value>, EditError<Self>>;
+}
+
+pub(crate) type EditError<E> = TrieError<<<E as Edit>::Reader as TrieReader>::Error>;
+type EditResult<T, E> = Result<T, EditError<E>>;
+
+/// What is gathered leaf by leaf, in key order.
+pub(crate) trait Outcome: Default + Send {
+    fn append(&mut self, later: Self);
+}
+
+impl Outcome for () {
+    fn append(&mut self, (): Self) {}
+}
+
+/// Makes `changes`, sorted by key and each key once, in `tree`.
+pub(crate) fn edit_tree<E: Edit>(
+    edit: &E,
+    tree: Tree<E::Value>,
+    changes: &[(B256, E::Change)],
+    now: u32,
+) -> EditResult<Edited<E>, E> {
+    let mut editor = Editor::new(edit, now);
+    let tree = if changes.is_empty() {
+        tree
+    } else {
+        let root = read_root(edit.reader(), tree, now, &mut editor.buffers)?;
+        Tree::of(editor.edit(root, 0, changes)?)
+    };
+    Ok(Edited { tree, nodes: editor.rows.finish(), outcome: editor.outcome, grown: editor.grown })
+}
+
+/// A trie after its changes.
+#[derive(Debug)]
+pub(crate) struct Edited<E: Edit> {
+    pub(crate) tree: Tree<E::Value>,
+    pub(crate) nodes: NodeRows,
+    pub(crate) outcome: E::Outcome,
+    /// About how many bytes of memory were taken by what was not in memory before.
+    pub(crate) grown: usize,
+}
+
+/// The root node of `tree`, read if it is not in memory.
+pub(crate) fn read_root<R: TrieReader, V: From<R::Value>>(
+    reader: &R,
+    tree: Tree<V>,
+    now: u32,
+    buffers: &mut Buffers,
+) -> Result<Option<Child<V>>, TrieError<R::Error>> {
+    if tree.node.is_some() || tree.hash == alloy_trie::EMPTY_ROOT_HASH {
+        return Ok(tree.node);
+    }
+    let child = match reader.root(tree.hash, buffers)? {
+        RootNode::Branch(reference, node) => {
+            Child { reference, is_leaf: false, link: Link::Branch(Arc::new(Branch::read(node, now))) }
+        }
+        RootNode::Leaf(reference, key, value) => {
+            let leaf = Leaf { key, value: value.into(), touched: now };
+            Child { reference, is_leaf: true, link: Link::Leaf(Arc::new(leaf)) }
+        }
+    };
+    Ok(Some(child))
+}
+
+struct Editor<'a, E: Edit> {
+    edit: &'a E,
+    now: u32,
+    rows: RowWriter,
+    outcome: E::Outcome,
+    buffers: Buffers,
+    grown: usize,
+}
+
+impl<'a, E: Edit> Editor<'a, E> {
+    fn new(edit: &'a E, now: u32) -> Self {
+        Self {
+            edit,
+            now,
+            rows: RowWriter::default(),
+            outcome: E::Outcome::default(),
+            buffers: Buffers::default(),
+            grown: 0,
+        }
+    }
+
+    /// Makes `changes`, at least one, in the node that begins at `depth`.
+    fn edit(
+        &mut self,
+        node: Option<Child<E::Value>>,
+        depth: usize,
+        changes: &[(B256, E::Change)],
+    ) -> EditResult<Option<Child<E::Value>>, E> {
+        match node {
+            None => {
+                self.grown += changes.len() * Leaf::<E::Value>::SIZE_BYTES;
+                let mut leaves = Vec::with_capacity(changes.len());
+                for (key, change) in changes {
+                    leaves.extend(self.changed_leaf(*key, None, change)?);
+                }
+                Ok(self.build(depth, &leaves))
+            }
+            Some(leaf) if leaf.is_leaf => self.edit_leaf(leaf, depth, changes),
+            Some(branch) => self.edit_branch(branch, depth, changes, false),
+        }
+    }
+
+    fn changed_leaf(
+        &mut self,
+        key: B256,
+        old: Option<E::Value>,
+        change: &E::Change,
+    ) -> EditResult<Option<Arc<Leaf<E::Value>>>, E> {
+        let value = self.edit.changed(key, old, change, &mut self.outcome)?;
+        Ok(value.map(|value| Arc::new(Leaf { key, value, touched: self.now })))
+    }
+
+    fn edit_leaf(
+        &mut self,
+        child: Child<E::Value>,
+        depth: usize,
+        changes: &[(B256, E::Change)],
+    ) -> EditResult<Option<Child<E::Value>>, E> {
+        if let [(key, change)] = changes {
+            let old = match &child.link {
+                Link::Leaf(leaf) => (leaf.key == *key).then(|| leaf.value.clone()),
+                _ => self.edit.known(change),
+            };
+            if old.is_some() {
+                if matches!(child.link, Link::Unread) {
+                    self.grown += Leaf::<E::Value>::SIZE_BYTES;
+                }
+                drop(child);
+                let leaf = self.changed_leaf(*key, old, change)?;
+                return Ok(leaf.map(|leaf| self.leaf_child(leaf, depth)));
+            }
+        }
+        let old = self.read_leaf(child, || path_of(&changes[0].0, depth))?;
+        let mut leaves = Vec::with_capacity(changes.len() + 1);
+        let mut old = Some(old);
+        for (key, change) in changes {
+            let same = old.take_if(|old| old.key == *key).map(|old| old.value.clone());
+            if let Some(before) = old.take_if(|old| old.key < *key) {
+                leaves.push(before);
+            }
+            leaves.extend(self.changed_leaf(*key, same, change)?);
+        }
+        leaves.extend(old);
+        self.grown += leaves.len() * Leaf::<E::Value>::SIZE_BYTES;
+        Ok(self.build(depth, &leaves))
+    }
+
+    fn edit_branch(
+        &mut self,
+        child: Child<E::Value>,
+        depth: usize,
+        changes: &[(B256, E::Change)],
+        moved: bool,
+    ) -> EditResult<Option<Child<E::Value>>, E> {
+        let path = path_of(&changes[0].0, depth);
+        let place = self.rows.place(path);
+        let Child { reference, link, .. } = child;
+        let mut branch = self.read_branch(link, &path, &reference)?;
+        let node = Arc::make_mut(&mut branch);
+        node.touched = self.now;
+        let mut dirty = moved;
+        // A branch split off from `node` by a new key, and moved below it; it wants a row of its own.
+        let mut split = None;
+        let mut within = changes;
+        if !node.extension.is_empty() {
+            let common = |key: &B256| common_prefix(key, depth, &node.extension);
+            let fork = changes
+                .iter()
+                .filter(|(_, change)| !self.edit.removes(change))
+                .map(|(key, _)| common(key))
+                .min()
+                .unwrap_or(node.extension.len());
+            let start =
+                changes.partition_point(|(key, _)| common(key) < fork && before(key, &path, &node.extension));
+            let end = start + changes[start..].partition_point(|(key, _)| common(key) >= fork);
+            // Removals of what is not there: the trie stays as it is.
+            for (key, change) in changes[..start].iter().chain(&changes[end..]) {
+                self.edit.changed(*key, None, change, &mut self.outcome)?;
+            }
+            within = &changes[start..end];
+            if fork < node.extension.len() {
+                split = Some(split_extension(node, fork));
+                dirty = true;
+            }
+        }
+        let at = depth + node.extension.len();
+        dirty |= self.edit_children(node, at, within, split)?;
+        match node.mask.len() {
+            0 => {
+                self.rows.remove(place);
+                Ok(None)
+            }
+            1 => self.collapse(branch, path, place),
+            _ if dirty => Ok(Some(self.finish(branch, place))),
+            _ => Ok(Some(Child { reference, is_leaf: false, link: Link::Branch(branch) })),
+        }
+    }
+
+    /// Makes `changes` in the children of `node`, which stands at `at`. Says whether it is another now.
+    fn edit_children(
+        &mut self,
+        node: &mut Branch<E::Value>,
+        at: usize,
+        changes: &[(B256, E::Change)],
+        mut split: Option<u8>,
+    ) -> EditResult<bool, E> {
+        let mut groups = Vec::with_capacity(16.min(changes.len()));
+        for group in changes.chunk_by(|(a, _), (b, _)| nibble_at(a, at) == nibble_at(b, at)) {
+            groups.push((nibble_at(&group[0].0, at), group));
+        }
+        self.read_children(node, at, &groups)?;
+        let mut dirty = false;
+        if changes.len() >= PARALLEL_CHANGES && groups.len() > 1 && split.is_none() {
+            let tasks: Vec<_> =
+                groups.into_iter().map(|(nibble, group)| (nibble, node.take(nibble), group)).collect();
+            let (edit, now) = (self.edit, self.now);
+            let parts: Vec<_> = tasks
+                .into_par_iter()
+                .map(|(nibble, child, group)| {
+                    let mut editor = Self::new(edit, now);
+                    let child = editor.edit(child, at + 1, group)?;
+                    Ok((nibble, child, editor))
+                })
+                .collect::<EditResult<_, E>>()?;
+            for (nibble, child, part) in parts {
+                dirty |= node.put(nibble, child);
+                self.rows.append(part.rows);
+                self.outcome.append(part.outcome);
+                self.grown += part.grown;
+            }
+            return Ok(dirty);
+        }
+        for (nibble, group) in groups {
+            let child = node.take(nibble);
+            let child = match child {
+                Some(child) if split == Some(nibble) => {
+                    split = None;
+                    self.edit_branch(child, at + 1, group, true)?
+                }
+                child => self.edit(child, at + 1, group)?,
+            };
+            dirty |= node.put(nibble, child);
+        }
+        if let Some(nibble) = split
+            && let Some(Child { link: Link::Branch(moved), .. }) = node.take(nibble)
+        {
+            // Nothing changes in it, but where it begins.
+            let mut path = path_of(&changes[0].0, at);
+            path.push(nibble);
+            let place = self.rows.place(path);
+            let moved = self.finish(moved, place);
+            node.put(nibble, Some(moved));
+        }
+        Ok(dirty)
+    }
+
+    /// Reads the children that `groups` go to and that are not in memory, all at once.
+    fn read_children(
+        &mut self,
+        node: &mut Branch<E::Value>,
+        at: usize,
+        groups: &[(u8, &[(B256, E::Change)])],
+    ) -> EditResult<(), E> {
+        let path = |key: &B256| path_of(key, at + 1);
+        let unread = groups.iter().filter_map(|(nibble, group)| {
+            let index = node.unread_branch(*nibble)?;
+            Some((index, path(&group[0].0)))
+        });
+        let (indices, paths): (Vec<_>, Vec<_>) = unread.unzip();
+        // A single one is read when it is its turn.
+        if paths.len() > 1 {
+            let read = self.edit.reader().stored_many(&paths).map_err(TrieError::Source)?;
+            let mut read = read.into_iter();
+            for (index, path) in indices.into_iter().zip(&paths) {
+                let stored = read.next().flatten();
+                let reference = &node.references[index];
+                let stored = self.edit.reader().checked(path, reference, stored, &mut self.buffers.node)?;
+                let below = Branch::read(stored, self.now);
+                self.grown += below.size_bytes();
+                node.links[index] = Link::Branch(Arc::new(below));
+            }
+        }
+        Ok(())
+    }
+
+    /// The branch at `path` has one child left: the child takes its place.
+    fn collapse(
+        &mut self,
+        mut branch: Arc<Branch<E::Value>>,
+        path: Nibbles,
+        place: RowPlace,
+    ) -> EditResult<Option<Child<E::Value>>, E> {
+        let node = Arc::make_mut(&mut branch);
+        let nibble = node.mask.first_set_bit_index().unwrap_or_default();
+        let Some(child) = node.take(nibble) else { return Ok(None) };
+        let mut child_path = path.join(&node.extension);
+        child_path.push(nibble);
+        if child.is_leaf {
+            self.rows.remove(place);
+            let leaf = self.read_leaf(child, || child_path)?;
+            return Ok(Some(self.leaf_child(leaf, path.len())));
+        }
+        self.rows.remove_path(child_path);
+        let mut below = self.read_branch(child.link, &child_path, &child.reference)?;
+        let joined = Arc::make_mut(&mut below);
+        joined.extension = child_path.slice(path.len()..).join(&joined.extension);
+        joined.touched = self.now;
+        Ok(Some(self.finish(below, place)))
+    }
+
+    /// Hashes a changed branch and writes its row.
+    fn finish(&mut self, branch: Arc<Branch<E::Value>>, place: RowPlace) -> Child<E::Value> {
+        self.rows.write(place, |out| branch.encode(out));
+        let reference = branch.reference(&mut self.buffers.node);
+        Child { reference, is_leaf: false, link: Link::Branch(branch) }
+    }
+
+    fn leaf_child(&mut self, leaf: Arc<Leaf<E::Value>>, depth: usize) -> Child<E::Value> {
+        let reference = leaf_reference(&leaf.key, depth, &leaf.value, &mut self.buffers);
+        Child { reference, is_leaf: true, link: Link::Leaf(leaf) }
+    }
+
+    /// Builds a trie of `leaves`, sorted by key, that begins at `depth`.
+    fn build(&mut self, depth: usize, leaves: &[Arc<Leaf<E::Value>>]) -> Option<Child<E::Value>> {
+        let (first, last) = match leaves {
+            [] => return None,
+            [leaf] => return Some(self.leaf_child(Arc::clone(leaf), depth)),
+            [first, .., last] => (first.key, last.key),
+        };
+        let place = self.rows.place(path_of(&first, depth));
+        let first_path = Nibbles::unpack_array(&first.0);
+        let at = first_path.common_prefix_length(&Nibbles::unpack_array(&last.0));
+        let mut branch = Branch {
+            extension: first_path.slice(depth..at),
+            mask: Default::default(),
+            leaves: Default::default(),
+            touched: self.now,
+            references: Vec::new(),
+            links: Vec::new(),
+        };
+        for group in leaves.chunk_by(|a, b| nibble_at(&a.key, at) == nibble_at(&b.key, at)) {
+            let child = self.build(at + 1, group);
+            branch.put(nibble_at(&group[0].key, at), child);
+        }
+        self.grown += branch.size_bytes();
+        Some(self.finish(Arc::new(branch), place))
+    }
+
+    fn read_branch(
+        &mut self,
+        link: Link<E::Value>,
+        path: &Nibbles,
+        reference: &alloy_trie::nodes::RlpNode,
+    ) -> EditResult<Arc<Branch<E::Value>>, E> {
+        if let Link::Branch(branch) = link {
+            return Ok(branch);
+        }
+        let stored = self.edit.reader().node(path, reference, &mut self.buffers.node)?;
+        let branch = Branch::read(stored, self.now);
+        self.grown += branch.size_bytes();
+        Ok(Arc::new(branch))
+    }
+
+    fn read_leaf(
+        &mut self,
+        child: Child<E::Value>,
+        path: impl FnOnce() -> Nibbles,
+    ) -> EditResult<Arc<Leaf<E::Value>>, E> {
+        if let Link::Leaf(leaf) = child.link {
+            return Ok(leaf);
+        }
+        let (key, value) = self.edit.reader().leaf(&path(), &child.reference, &mut self.buffers)?;
+        Ok(Arc::new(Leaf { key, value: value.into(), touched: self.now }))
+    }
+}
+
+/// How many nibbles `key` from `depth` on shares with `extension`.
+fn common_prefix(key: &B256, depth: usize, extension: &Nibbles) -> usize {
+    Nibbles::unpack_array(&key.0).slice(depth..).common_prefix_length(extension)
+}
+
+/// Whether `key` stands before all that is behind `extension` at `path`.
+fn before(key: &B256, path: &Nibbles, extension: &Nibbles) -> bool {
+    Nibbles::unpack_array(&key.0) < path.join(extension)
+}
+
+/// Makes `branch` one that stands after `fork` nibbles of its extension, with what it was as its only
+/// child. Gives the child's nibble.
+fn split_extension<V>(branch: &mut Branch<V>, fork: usize) -> u8 {
+    let extension = branch.extension;
+    let nibble = extension.get_unchecked(fork);
+    let below = Branch {
+        extension: extension.slice(fork + 1..),
+        mask: branch.mask,
+        leaves: branch.leaves,
+        touched: branch.touched,
+        references: std::mem::take(&mut branch.references),
+        links: std::mem::take(&mut branch.links),
+    };
+    branch.extension.truncate(fork);
+    branch.mask = Default::default();
+    branch.leaves = Default::default();
+    // Its reference is not right until its row is written.
+    branch.put(
+        nibble,
+        Some(Child { reference: Default::default(), is_leaf: false, link: Link::Branch(Arc::new(below)) }),
+    );
+    nibble
+}
