@@ -3,13 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{Address, B256, Bytes, address, keccak256};
-use openledger_trie::EMPTY_ROOT_HASH;
-use revm::database::BundleState;
+use openledger_trie::{EMPTY_ROOT_HASH, StateLayer};
 
-use crate::{
-    Result, StateView, StorageError,
-    changes::{AccountChanges, account_changes, changed_state_root, new_codes},
-};
+use crate::{Result, StateView, StorageError, changes::OldAccount};
 
 /// The contract whose storage root an OP header names as its `withdrawalsRoot`.
 const MESSAGE_PASSER: Address = address!("4200000000000000000000000000000000000016");
@@ -17,36 +13,34 @@ const MESSAGE_PASSER: Address = address!("42000000000000000000000000000000000000
 /// What one block changes in the state, with the roots that follow. Cheap to clone; holds nothing of
 /// the database.
 ///
-/// Made by [`StateView::update`] on top of one parent, for one block on that parent.
+/// Made by [`StateView::update`], or step by step by [`StateView::prepare`], on top of one parent for one
+/// block on that parent.
 #[derive(Debug, Clone)]
 pub struct StateUpdate(Arc<Contents>);
 
 #[derive(Debug)]
 struct Contents {
     parent: B256,
-    state_root: B256,
     withdrawals_root: B256,
-    accounts: AccountChanges,
+    layer: Arc<StateLayer>,
+    old: Vec<OldAccount>,
     codes: BTreeMap<B256, Bytes>,
 }
 
 impl StateUpdate {
-    /// Computes what `changes` make of the state `parent`.
-    pub(crate) fn new(parent: &StateView, changes: &BundleState) -> Result<Self> {
-        let accounts = account_changes(parent, changes)?;
-        let state_root =
-            if accounts.is_empty() { parent.state_root() } else { changed_state_root(parent, &accounts)? };
-        let message_passer = match accounts.get(&keccak256(MESSAGE_PASSER)) {
-            Some(change) => change.new,
-            None => parent.account(MESSAGE_PASSER)?,
+    pub(crate) fn new(
+        state: &StateView,
+        parent: B256,
+        layer: StateLayer,
+        old: Vec<OldAccount>,
+        codes: BTreeMap<B256, Bytes>,
+    ) -> Result<Self> {
+        let message_passer = match layer.accounts.get(&keccak256(MESSAGE_PASSER)) {
+            Some(account) => *account,
+            None => state.account(MESSAGE_PASSER)?,
         };
-        Ok(Self(Arc::new(Contents {
-            parent: parent.block().hash,
-            state_root,
-            withdrawals_root: message_passer.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
-            accounts,
-            codes: new_codes(changes),
-        })))
+        let withdrawals_root = message_passer.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+        Ok(Self(Arc::new(Contents { parent, withdrawals_root, layer: Arc::new(layer), old, codes })))
     }
 
     /// Hash of the block whose state this changes.
@@ -56,7 +50,7 @@ impl StateUpdate {
 
     /// The state root after the changes.
     pub fn state_root(&self) -> B256 {
-        self.0.state_root
+        self.0.layer.state_root
     }
 
     /// The storage root of `L2ToL1MessagePasser` after the changes, which OP headers name since
@@ -71,13 +65,19 @@ impl StateUpdate {
         if address == MESSAGE_PASSER {
             return Ok(self.0.withdrawals_root);
         }
-        let change = self.0.accounts.get(&keccak256(address));
-        let change = change.ok_or(StorageError::UnchangedAccount { address })?;
-        Ok(change.new.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))
+        let account = self.0.layer.accounts.get(&keccak256(address));
+        let account = account.ok_or(StorageError::UnchangedAccount { address })?;
+        Ok(account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))
     }
 
-    pub(crate) fn accounts(&self) -> &AccountChanges {
-        &self.0.accounts
+    /// The flat state and the stored nodes that changed, to read the state through.
+    pub fn layer(&self) -> &Arc<StateLayer> {
+        &self.0.layer
+    }
+
+    /// The accounts that changed, as they were, in order of their hashed addresses.
+    pub(crate) fn old(&self) -> &[OldAccount] {
+        &self.0.old
     }
 
     pub(crate) fn codes(&self) -> &BTreeMap<B256, Bytes> {
