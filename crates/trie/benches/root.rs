@@ -192,6 +192,22 @@ fn blocks(results: &mut BTreeMap<String, f64>) {
         results.insert(format!("trie.{name}_core_ms"), mean(&|(span, ..)| span.cpu_ms));
         results.insert(format!("trie.{name}_ms"), mean(&|(span, ..)| span.wall_ms));
     }
+    // The root of many blocks at once, as where only the last one's is checked.
+    for range in [16, 64] {
+        let mut cpu_ms = 0.0;
+        for _ in 0..3 {
+            let mut merged = StateChanges::default();
+            for _ in 0..range {
+                merged.extend(account_changes(&mut random, &keys, 2_856));
+            }
+            let ((next, layer), span) = timed(|| trie.apply(&state, merged).unwrap());
+            trie = next;
+            state.apply(&layer);
+            cpu_ms += span.cpu_ms / 3.0 / f64::from(range);
+        }
+        println!("transfer_block, one root for {range}: {cpu_ms:.2} core-ms a block");
+        results.insert(format!("trie.transfer_block_by_{range}_core_ms"), cpu_ms);
+    }
     // A second handle on the parent, as while a block is executed a second time.
     let changes = account_changes(&mut random, &keys, 2_856);
     let kept = trie.clone();

@@ -110,6 +110,10 @@ impl<'a, S: StateSource + Sync> Edit for AccountEdit<'a, S> {
         Some(TrieAccount { storage_root, ..Default::default() }.into())
     }
 
+    fn holds_more(&self, value: &AccountLeaf) -> bool {
+        value.storage.node.is_some()
+    }
+
     fn changed(
         &self,
         key: B256,
@@ -186,6 +190,10 @@ impl<'a, S: StateSource + Sync> Edit for SlotEdit<'a, S> {
     fn known(&self, change: &SlotChange) -> Option<U256> {
         // Nothing of the old value is needed but that it is there.
         change.was_set.then_some(U256::ZERO)
+    }
+
+    fn holds_more(&self, _: &U256) -> bool {
+        false
     }
 
     fn changed(

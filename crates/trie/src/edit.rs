@@ -34,6 +34,9 @@ pub(crate) trait Edit: Sync {
     /// The old leaf's value, where it is known to be there and no more is needed of it than this.
     fn known(&self, change: &Self::Change) -> Option<Self::Value>;
 
+    /// Whether the leaf holds more in memory than what the source has of it.
+    fn holds_more(&self, value: &Self::Value) -> bool;
+
     /// What the leaf holds after the change; `None` where there is no leaf any more.
     fn changed(
         &self,
@@ -46,6 +49,8 @@ pub(crate) trait Edit: Sync {
 
 pub(crate) type EditError<E> = TrieError<<<E as Edit>::Reader as TrieReader>::Error>;
 type EditResult<T, E> = Result<T, EditError<E>>;
+/// The changes under one nibble.
+type Group<'c, E> = (u8, &'c [(B256, <E as Edit>::Change)]);
 
 /// What is gathered leaf by leaf, in key order.
 pub(crate) trait Outcome: Default + Send {
@@ -63,12 +68,12 @@ pub(crate) fn edit_tree<E: Edit>(
     changes: &[(B256, E::Change)],
     now: u32,
 ) -> EditResult<Edited<E>, E> {
-    let mut editor = Editor::new(edit, now);
+    let mut editor = Editor::new(edit, now, changes.len());
     let tree = if changes.is_empty() {
         tree
     } else {
         let root = read_root(edit.reader(), tree, now, &mut editor.buffers)?;
-        Tree::of(editor.edit(root, 0, changes)?)
+        Tree::of(editor.edit(root, 0, changes, true)?)
     };
     Ok(Edited { tree, nodes: editor.rows.finish(), outcome: editor.outcome, grown: editor.grown })
 }
@@ -115,11 +120,11 @@ struct Editor<'a, E: Edit> {
 }
 
 impl<'a, E: Edit> Editor<'a, E> {
-    fn new(edit: &'a E, now: u32) -> Self {
+    fn new(edit: &'a E, now: u32, changes: usize) -> Self {
         Self {
             edit,
             now,
-            rows: RowWriter::default(),
+            rows: RowWriter::for_changes(changes),
             outcome: E::Outcome::default(),
             buffers: Buffers::default(),
             grown: 0,
@@ -127,34 +132,37 @@ impl<'a, E: Edit> Editor<'a, E> {
     }
 
     /// Makes `changes`, at least one, in the node that begins at `depth`.
+    ///
+    /// `keep` says whether the branch above may collapse: then the leaves that change are kept in memory,
+    /// because the one that is left moves up. Else they are not, unless they hold more than the source.
     fn edit(
         &mut self,
         node: Option<Child<E::Value>>,
         depth: usize,
         changes: &[(B256, E::Change)],
+        keep: bool,
     ) -> EditResult<Option<Child<E::Value>>, E> {
         match node {
             None => {
-                self.grown += changes.len() * Leaf::<E::Value>::SIZE_BYTES;
                 let mut leaves = Vec::with_capacity(changes.len());
                 for (key, change) in changes {
-                    leaves.extend(self.changed_leaf(*key, None, change)?);
+                    let value = self.changed(*key, None, change)?;
+                    leaves.extend(value.map(|value| (*key, value)));
                 }
-                Ok(self.build(depth, &leaves))
+                Ok(self.build(depth, leaves, keep))
             }
-            Some(leaf) if leaf.is_leaf => self.edit_leaf(leaf, depth, changes),
-            Some(branch) => self.edit_branch(branch, depth, changes, false),
+            Some(leaf) if leaf.is_leaf => self.edit_leaf(leaf, depth, changes, keep),
+            Some(branch) => self.edit_branch(branch, depth, changes, keep, false),
         }
     }
 
-    fn changed_leaf(
+    fn changed(
         &mut self,
         key: B256,
         old: Option<E::Value>,
         change: &E::Change,
-    ) -> EditResult<Option<Arc<Leaf<E::Value>>>, E> {
-        let value = self.edit.changed(key, old, change, &mut self.outcome)?;
-        Ok(value.map(|value| Arc::new(Leaf { key, value, touched: self.now })))
+    ) -> EditResult<Option<E::Value>, E> {
+        self.edit.changed(key, old, change, &mut self.outcome)
     }
 
     fn edit_leaf(
@@ -162,34 +170,26 @@ impl<'a, E: Edit> Editor<'a, E> {
         child: Child<E::Value>,
         depth: usize,
         changes: &[(B256, E::Change)],
+        keep: bool,
     ) -> EditResult<Option<Child<E::Value>>, E> {
-        if let [(key, change)] = changes {
-            let old = match &child.link {
-                Link::Leaf(leaf) => (leaf.key == *key).then(|| leaf.value.clone()),
-                _ => self.edit.known(change),
-            };
-            if old.is_some() {
-                if matches!(child.link, Link::Unread) {
-                    self.grown += Leaf::<E::Value>::SIZE_BYTES;
-                }
-                drop(child);
-                let leaf = self.changed_leaf(*key, old, change)?;
-                return Ok(leaf.map(|leaf| self.leaf_child(leaf, depth)));
-            }
+        if let ([(key, change)], Link::Unread) = (changes, &child.link)
+            && let Some(old) = self.edit.known(change)
+        {
+            let value = self.changed(*key, Some(old), change)?;
+            return Ok(value.map(|value| self.leaf_child(*key, value, depth, keep)));
         }
+        // Whoever does not know what was there has it read once, not every time.
         let old = self.read_leaf(child, || path_of(&changes[0].0, depth))?;
+        let mut old = Some((old.key, Arc::unwrap_or_clone(old).value));
         let mut leaves = Vec::with_capacity(changes.len() + 1);
-        let mut old = Some(old);
         for (key, change) in changes {
-            let same = old.take_if(|old| old.key == *key).map(|old| old.value.clone());
-            if let Some(before) = old.take_if(|old| old.key < *key) {
-                leaves.push(before);
-            }
-            leaves.extend(self.changed_leaf(*key, same, change)?);
+            leaves.extend(old.take_if(|(old, _)| *old < *key));
+            let same = old.take_if(|(old, _)| *old == *key).map(|(_, value)| value);
+            let value = self.changed(*key, same, change)?;
+            leaves.extend(value.map(|value| (*key, value)));
         }
         leaves.extend(old);
-        self.grown += leaves.len() * Leaf::<E::Value>::SIZE_BYTES;
-        Ok(self.build(depth, &leaves))
+        Ok(self.build(depth, leaves, true))
     }
 
     fn edit_branch(
@@ -197,6 +197,7 @@ impl<'a, E: Edit> Editor<'a, E> {
         child: Child<E::Value>,
         depth: usize,
         changes: &[(B256, E::Change)],
+        keep: bool,
         moved: bool,
     ) -> EditResult<Option<Child<E::Value>>, E> {
         let path = path_of(&changes[0].0, depth);
@@ -206,6 +207,7 @@ impl<'a, E: Edit> Editor<'a, E> {
         let node = Arc::make_mut(&mut branch);
         node.touched = self.now;
         let mut dirty = moved;
+        let keep = keep && changes.iter().any(|(_, change)| self.edit.removes(change));
         // A branch split off from `node` by a new key, and moved below it; it wants a row of its own.
         let mut split = None;
         let mut within = changes;
@@ -222,7 +224,7 @@ impl<'a, E: Edit> Editor<'a, E> {
             let end = start + changes[start..].partition_point(|(key, _)| common(key) >= fork);
             // Removals of what is not there: the trie stays as it is.
             for (key, change) in changes[..start].iter().chain(&changes[end..]) {
-                self.edit.changed(*key, None, change, &mut self.outcome)?;
+                self.changed(*key, None, change)?;
             }
             within = &changes[start..end];
             if fork < node.extension.len() {
@@ -231,7 +233,7 @@ impl<'a, E: Edit> Editor<'a, E> {
             }
         }
         let at = depth + node.extension.len();
-        dirty |= self.edit_children(node, at, within, split)?;
+        dirty |= self.edit_children(node, at, within, keep, split)?;
         match node.mask.len() {
             0 => {
                 self.rows.remove(place);
@@ -249,8 +251,14 @@ impl<'a, E: Edit> Editor<'a, E> {
         node: &mut Branch<E::Value>,
         at: usize,
         changes: &[(B256, E::Change)],
+        keep: bool,
         mut split: Option<u8>,
     ) -> EditResult<bool, E> {
+        if let ([(key, _)], None) = (changes, split) {
+            let nibble = nibble_at(key, at);
+            let child = self.edit(node.take(nibble), at + 1, changes, keep)?;
+            return Ok(node.put(nibble, child));
+        }
         let mut groups = Vec::with_capacity(16.min(changes.len()));
         for group in changes.chunk_by(|(a, _), (b, _)| nibble_at(a, at) == nibble_at(b, at)) {
             groups.push((nibble_at(&group[0].0, at), group));
@@ -264,8 +272,8 @@ impl<'a, E: Edit> Editor<'a, E> {
             let parts: Vec<_> = tasks
                 .into_par_iter()
                 .map(|(nibble, child, group)| {
-                    let mut editor = Self::new(edit, now);
-                    let child = editor.edit(child, at + 1, group)?;
+                    let mut editor = Self::new(edit, now, group.len());
+                    let child = editor.edit(child, at + 1, group, keep)?;
                     Ok((nibble, child, editor))
                 })
                 .collect::<EditResult<_, E>>()?;
@@ -282,9 +290,9 @@ impl<'a, E: Edit> Editor<'a, E> {
             let child = match child {
                 Some(child) if split == Some(nibble) => {
                     split = None;
-                    self.edit_branch(child, at + 1, group, true)?
+                    self.edit_branch(child, at + 1, group, keep, true)?
                 }
-                child => self.edit(child, at + 1, group)?,
+                child => self.edit(child, at + 1, group, keep)?,
             };
             dirty |= node.put(nibble, child);
         }
@@ -306,7 +314,7 @@ impl<'a, E: Edit> Editor<'a, E> {
         &mut self,
         node: &mut Branch<E::Value>,
         at: usize,
-        groups: &[(u8, &[(B256, E::Change)])],
+        groups: &[Group<'_, E>],
     ) -> EditResult<(), E> {
         let path = |key: &B256| path_of(key, at + 1);
         let unread = groups.iter().filter_map(|(nibble, group)| {
@@ -324,7 +332,7 @@ impl<'a, E: Edit> Editor<'a, E> {
                 let stored = self.edit.reader().checked(path, reference, stored, &mut self.buffers.node)?;
                 let below = Branch::read(stored, self.now);
                 self.grown += below.size_bytes();
-                node.links[index] = Link::Branch(Arc::new(below));
+                *node.link_mut(index) = Link::Branch(Arc::new(below));
             }
         }
         Ok(())
@@ -345,7 +353,8 @@ impl<'a, E: Edit> Editor<'a, E> {
         if child.is_leaf {
             self.rows.remove(place);
             let leaf = self.read_leaf(child, || child_path)?;
-            return Ok(Some(self.leaf_child(leaf, path.len())));
+            let Leaf { key, value, .. } = Arc::unwrap_or_clone(leaf);
+            return Ok(Some(self.leaf_child(key, value, path.len(), true)));
         }
         self.rows.remove_path(child_path);
         let mut below = self.read_branch(child.link, &child_path, &child.reference)?;
@@ -357,40 +366,67 @@ impl<'a, E: Edit> Editor<'a, E> {
 
     /// Hashes a changed branch and writes its row.
     fn finish(&mut self, branch: Arc<Branch<E::Value>>, place: RowPlace) -> Child<E::Value> {
-        self.rows.write(place, |out| branch.encode(out));
-        let reference = branch.reference(&mut self.buffers.node);
+        let buffer = &mut self.buffers.node;
+        let reference = self.rows.write(place, |out| branch.encode(out, buffer));
         Child { reference, is_leaf: false, link: Link::Branch(branch) }
     }
 
-    fn leaf_child(&mut self, leaf: Arc<Leaf<E::Value>>, depth: usize) -> Child<E::Value> {
-        let reference = leaf_reference(&leaf.key, depth, &leaf.value, &mut self.buffers);
-        Child { reference, is_leaf: true, link: Link::Leaf(leaf) }
+    fn leaf_child(&mut self, key: B256, value: E::Value, depth: usize, keep: bool) -> Child<E::Value> {
+        let reference = leaf_reference(&key, depth, &value, &mut self.buffers);
+        let link = if keep || self.edit.holds_more(&value) {
+            self.grown += Leaf::<E::Value>::SIZE_BYTES;
+            Link::Leaf(Arc::new(Leaf { key, value, touched: self.now }))
+        } else {
+            Link::Unread
+        };
+        Child { reference, is_leaf: true, link }
     }
 
     /// Builds a trie of `leaves`, sorted by key, that begins at `depth`.
-    fn build(&mut self, depth: usize, leaves: &[Arc<Leaf<E::Value>>]) -> Option<Child<E::Value>> {
-        let (first, last) = match leaves {
-            [] => return None,
-            [leaf] => return Some(self.leaf_child(Arc::clone(leaf), depth)),
-            [first, .., last] => (first.key, last.key),
-        };
-        let place = self.rows.place(path_of(&first, depth));
-        let first_path = Nibbles::unpack_array(&first.0);
-        let at = first_path.common_prefix_length(&Nibbles::unpack_array(&last.0));
+    fn build(
+        &mut self,
+        depth: usize,
+        mut leaves: Vec<(B256, E::Value)>,
+        keep: bool,
+    ) -> Option<Child<E::Value>> {
+        if leaves.len() < 2 {
+            let (key, value) = leaves.pop()?;
+            return Some(self.leaf_child(key, value, depth, keep));
+        }
+        let mut leaves = leaves.into_iter();
+        let keys: Vec<_> = leaves.as_slice().iter().map(|(key, _)| *key).collect();
+        Some(self.build_branch(depth, &keys, &mut leaves, keep))
+    }
+
+    /// Builds the branch over `keys`, at least two, whose values come next in `leaves`.
+    fn build_branch(
+        &mut self,
+        depth: usize,
+        keys: &[B256],
+        leaves: &mut impl Iterator<Item = (B256, E::Value)>,
+        keep: bool,
+    ) -> Child<E::Value> {
+        let path = Nibbles::unpack_array(&keys[0].0);
+        let place = self.rows.place(path.slice(..depth));
+        let at = path.common_prefix_length(&Nibbles::unpack_array(&keys[keys.len() - 1].0));
         let mut branch = Branch {
-            extension: first_path.slice(depth..at),
+            extension: path.slice(depth..at),
             mask: Default::default(),
             leaves: Default::default(),
             touched: self.now,
             references: Vec::new(),
             links: Vec::new(),
         };
-        for group in leaves.chunk_by(|a, b| nibble_at(&a.key, at) == nibble_at(&b.key, at)) {
-            let child = self.build(at + 1, group);
-            branch.put(nibble_at(&group[0].key, at), child);
+        for group in keys.chunk_by(|a, b| nibble_at(a, at) == nibble_at(b, at)) {
+            let child = if group.len() > 1 {
+                Some(self.build_branch(at + 1, group, leaves, keep))
+            } else {
+                leaves.next().map(|(key, value)| self.leaf_child(key, value, at + 1, keep))
+            };
+            branch.put(nibble_at(&group[0], at), child);
         }
         self.grown += branch.size_bytes();
-        Some(self.finish(Arc::new(branch), place))
+        self.finish(Arc::new(branch), place)
     }
 
     fn read_branch(

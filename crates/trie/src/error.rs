@@ -33,9 +33,6 @@ pub enum TrieError<E> {
     /// Storage changes for an account that is not there.
     #[error("storage of account {0} changes, but there is no such account")]
     NoAccount(B256),
-    /// The thread that computes the root has ended.
-    #[error("the thread that computes the state root has ended")]
-    Stopped,
 }
 
 /// The trie that an error speaks of.

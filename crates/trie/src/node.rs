@@ -1,14 +1,17 @@
 //! A stored node of a trie: a branch, with the extension before it where there is one.
 
 use alloy_primitives::B256;
+use alloy_rlp::{EMPTY_LIST_CODE, EMPTY_STRING_CODE, Encodable, Header};
 use alloy_trie::{
     Nibbles, TrieMask,
     nodes::{BranchNodeRef, ExtensionNodeRef, RlpNode},
 };
 use thiserror::Error;
 
-/// Bytes of a hashed key, the most that an extension can pack to.
-const KEY_BYTES: usize = 32;
+/// Nibbles of a hashed key, more than an extension can have.
+const KEY_NIBBLES: usize = 64;
+/// Before a hash in RLP.
+const HASH_CODE: u8 = EMPTY_STRING_CODE + 32;
 
 /// A branch of a trie and the extension that leads to it, as it is stored under the path where it begins.
 ///
@@ -33,38 +36,48 @@ impl StoredNode {
     /// Reads a node from the bytes that [`NodeRows`](crate::NodeRows) gave.
     pub fn decode(bytes: &[u8]) -> Result<Self, CorruptNode> {
         let mut rest = bytes;
-        let mask = TrieMask::new(u16::from_be_bytes(take(&mut rest)?));
         let leaves = TrieMask::new(u16::from_be_bytes(take(&mut rest)?));
-        let hashes = TrieMask::new(u16::from_be_bytes(take(&mut rest)?));
-        let [extension_len] = take(&mut rest)?;
-        if mask.len() < 2 || !leaves.is_subset_of(mask) || !hashes.is_subset_of(mask) {
-            return Err(CorruptNode("masks that no branch has"));
+        if u16::from_be_bytes(take(&mut rest)?) != !leaves.get() {
+            return Err(CorruptNode("a mask of leaves that its complement contradicts"));
         }
-        let extension = decode_extension(extension_len, &mut rest)?;
-        let mut children = Vec::with_capacity(mask.len());
-        for nibble in mask.iter() {
-            if hashes.is_bit_set(nibble) {
-                children.push(RlpNode::word_rlp(&B256::from(take::<KEY_BYTES>(&mut rest)?)));
-            } else {
-                let [len] = take(&mut rest)?;
-                let (inline, after) =
-                    rest.split_at_checked(usize::from(len)).ok_or(CorruptNode("cut short"))?;
-                if inline.is_empty() || inline.len() >= KEY_BYTES {
-                    return Err(CorruptNode("an inline child of a length that none has"));
+        let extension = decode_extension(&mut rest)?;
+        let header = Header::decode(&mut rest).map_err(|_| CorruptNode("no RLP"))?;
+        if !header.list || header.payload_length != rest.len() {
+            return Err(CorruptNode("no RLP list that ends where the bytes end"));
+        }
+        let mut mask = TrieMask::default();
+        let mut children = Vec::with_capacity(rest.len() / 33);
+        for nibble in 0..16 {
+            let len = match rest.first() {
+                None => return Err(CorruptNode("cut short")),
+                Some(&EMPTY_STRING_CODE) => {
+                    rest = &rest[1..];
+                    continue;
                 }
-                children.push(RlpNode::from_raw(inline).ok_or(CorruptNode("an inline child too long"))?);
-                rest = after;
+                Some(&HASH_CODE) => 1 + B256::len_bytes(),
+                // A node shorter than a hash, whole.
+                Some(&code @ EMPTY_LIST_CODE..) => 1 + usize::from(code - EMPTY_LIST_CODE),
+                Some(_) => return Err(CorruptNode("a child that is neither a hash nor a node")),
+            };
+            let (child, after) = rest.split_at_checked(len).ok_or(CorruptNode("cut short"))?;
+            if len >= B256::len_bytes() && child[0] != HASH_CODE {
+                return Err(CorruptNode("an inline child that is not shorter than a hash"));
             }
+            children.push(RlpNode::from_raw(child).ok_or(CorruptNode("a child too long"))?);
+            mask.set_bit(nibble);
+            rest = after;
         }
-        if !rest.is_empty() {
-            return Err(CorruptNode("bytes after its end"));
+        if rest != [EMPTY_STRING_CODE] || mask.len() < 2 || !leaves.is_subset_of(mask) {
+            return Err(CorruptNode("no branch"));
         }
         Ok(Self { extension, mask, leaves, children })
     }
 
-    /// Appends the encoding that [`Self::decode`] reads: masks of children, leaves and hashes (`u16` each,
-    /// big-endian), the number of nibbles of the extension (`u8`), the extension packed, two nibbles a
-    /// byte, and the children: a hash as it is, a shorter node with its length (`u8`) before it.
+    /// Appends the encoding that [`Self::decode`] reads: the mask of children that are leaves (`u16`,
+    /// big-endian) and its complement, the number of nibbles of the extension (`u8`), the extension packed,
+    /// two nibbles a byte, and the branch's RLP.
+    ///
+    /// The mask is all that the node's hash does not vouch for, hence the complement.
     pub fn encode(&self, out: &mut Vec<u8>) {
         encode(&self.extension, self.mask, self.leaves, &self.children, out);
     }
@@ -90,7 +103,9 @@ impl StoredNode {
 
     /// What the node's parent holds of it.
     pub(crate) fn reference(&self, buffer: &mut Vec<u8>) -> RlpNode {
-        reference(&self.extension, self.mask, &self.children, buffer)
+        buffer.clear();
+        let branch = BranchNodeRef::new(&self.children, self.mask).rlp(buffer);
+        behind(&self.extension, branch, buffer)
     }
 }
 
@@ -99,15 +114,8 @@ pub(crate) fn index_of(mask: TrieMask, nibble: u8) -> usize {
     (mask.get() & ((1 << nibble) - 1)).count_ones() as usize
 }
 
-/// What a parent holds of the branch over `children` behind `extension`.
-pub(crate) fn reference(
-    extension: &Nibbles,
-    mask: TrieMask,
-    children: &[RlpNode],
-    buffer: &mut Vec<u8>,
-) -> RlpNode {
-    buffer.clear();
-    let branch = BranchNodeRef::new(children, mask).rlp(buffer);
+/// What a parent holds of `branch` behind `extension`.
+pub(crate) fn behind(extension: &Nibbles, branch: RlpNode, buffer: &mut Vec<u8>) -> RlpNode {
     if extension.is_empty() {
         return branch;
     }
@@ -115,42 +123,32 @@ pub(crate) fn reference(
     ExtensionNodeRef::new(extension, &branch).rlp(buffer)
 }
 
+/// Appends a row; gives the reference to the branch itself.
 pub(crate) fn encode(
     extension: &Nibbles,
     mask: TrieMask,
     leaves: TrieMask,
     children: &[RlpNode],
     out: &mut Vec<u8>,
-) {
-    let mut hashes = 0_u16;
-    for (nibble, child) in mask.iter().zip(children) {
-        hashes |= u16::from(child.is_hash()) << nibble;
-    }
-    out.reserve(7 + KEY_BYTES * (children.len() + usize::from(!extension.is_empty())));
-    out.extend_from_slice(&mask.get().to_be_bytes());
+) -> RlpNode {
     out.extend_from_slice(&leaves.get().to_be_bytes());
-    out.extend_from_slice(&hashes.to_be_bytes());
+    out.extend_from_slice(&(!leaves.get()).to_be_bytes());
     // At most 64 nibbles.
     out.push(extension.len() as u8);
     if !extension.is_empty() {
         out.extend_from_slice(&extension.pack());
     }
-    for child in children {
-        if child.is_hash() {
-            out.extend_from_slice(&child[1..]);
-        } else {
-            out.push(child.len() as u8);
-            out.extend_from_slice(child);
-        }
-    }
+    let start = out.len();
+    BranchNodeRef::new(children, mask).encode(out);
+    RlpNode::from_rlp(&out[start..])
 }
 
-fn decode_extension(len: u8, rest: &mut &[u8]) -> Result<Nibbles, CorruptNode> {
-    let len = usize::from(len);
+fn decode_extension(rest: &mut &[u8]) -> Result<Nibbles, CorruptNode> {
+    let len = usize::from(take::<1>(rest)?[0]);
     if len == 0 {
         return Ok(Nibbles::new());
     }
-    if len >= 2 * KEY_BYTES {
+    if len >= KEY_NIBBLES {
         return Err(CorruptNode("an extension longer than a key"));
     }
     let (packed, after) = rest.split_at_checked(len.div_ceil(2)).ok_or(CorruptNode("cut short"))?;

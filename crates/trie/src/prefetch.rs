@@ -90,7 +90,7 @@ impl<W: Want> Prefetch<'_, W> {
                 let stored = self.want.reader().checked(path, reference, stored, &mut self.buffers.node)?;
                 let below = Branch::read(stored, self.now);
                 self.grown += below.size_bytes();
-                node.links[index] = Link::Branch(Arc::new(below));
+                *node.link_mut(index) = Link::Branch(Arc::new(below));
             }
         }
         for (nibble, group) in within {
@@ -98,14 +98,15 @@ impl<W: Want> Prefetch<'_, W> {
                 continue;
             }
             let index = crate::node::index_of(node.mask, nibble);
-            let link = &mut node.links[index];
+            let reference = node.references[index].clone();
+            let link = node.link_mut(index);
             match link {
                 Link::Branch(below) => self.branch(below, at + 1, group)?,
                 Link::Leaf(_) => self.leaf(link, group)?,
                 Link::Unread if group.iter().any(|(_, change)| self.want.leaf_is_needed(change)) => {
                     let path = path_of(&group[0].0, at + 1);
                     let reader = self.want.reader();
-                    let (key, value) = reader.leaf(&path, &node.references[index], &mut self.buffers)?;
+                    let (key, value) = reader.leaf(&path, &reference, &mut self.buffers)?;
                     self.grown += Leaf::<W::Value>::SIZE_BYTES;
                     *link = Link::Leaf(Arc::new(Leaf { key, value: value.into(), touched: self.now }));
                     self.leaf(link, group)?;

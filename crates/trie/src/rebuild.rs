@@ -116,9 +116,9 @@ impl<F: FnMut(&Nibbles, &[u8])> NodeBuilder<F> {
         let extension = path.slice(start..branch.at);
         let OpenBranch { mask, leaves, mut children, .. } = branch;
         self.buffer.clear();
-        node::encode(&extension, mask, leaves, &children, &mut self.buffer);
+        let branch = node::encode(&extension, mask, leaves, &children, &mut self.buffer);
         (self.emit)(&path.slice(..start), &self.buffer);
-        let reference = node::reference(&extension, mask, &children, &mut self.buffer);
+        let reference = node::behind(&extension, branch, &mut self.buffer);
         children.clear();
         self.spare.push(children);
         reference

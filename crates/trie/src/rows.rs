@@ -1,6 +1,6 @@
 //! Rows of stored nodes to write and to remove, sorted by path.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::B256;
 use alloy_trie::Nibbles;
@@ -9,16 +9,17 @@ use alloy_trie::Nibbles;
 #[derive(Debug, Clone, Default)]
 pub struct NodeRows {
     rows: Vec<Row>,
-    /// The encoded nodes, in no order.
-    data: Vec<u8>,
+    /// The encoded nodes, in no order. Merged rows share them with what they were merged from.
+    chunks: Vec<Arc<Vec<u8>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
     path: Nibbles,
-    start: usize,
+    chunk: u32,
+    start: u32,
     /// Zero for a removed node.
-    len: usize,
+    len: u32,
 }
 
 /// What becomes of the stored nodes of the whole state.
@@ -51,8 +52,8 @@ impl NodeRows {
     }
 
     /// Bytes of memory that the rows take.
-    pub const fn size_bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Row>() + self.data.capacity()
+    pub fn size_bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>() + self.chunk_bytes()
     }
 
     /// The rows in order of their paths: the node's encoding, or `None` where it is removed.
@@ -80,19 +81,24 @@ impl NodeRows {
     }
 
     fn node(&self, row: &Row) -> Option<&[u8]> {
-        (row.len > 0).then(|| &self.data[row.start..row.start + row.len])
+        let start = row.start as usize;
+        (row.len > 0).then(|| &self.chunks[row.chunk as usize][start..start + row.len as usize])
+    }
+
+    fn chunk_bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
     }
 
     fn append(&mut self, other: &Self) {
-        let shift = self.data.len();
-        self.data.extend_from_slice(&other.data);
-        self.rows.extend(other.rows.iter().map(|row| Row { start: row.start + shift, ..*row }));
+        let shift = self.chunks.len() as u32;
+        self.chunks.extend(other.chunks.iter().cloned());
+        self.rows.extend(other.rows.iter().map(|row| Row { chunk: row.chunk + shift, ..*row }));
     }
 
     /// Sorts, keeps the last row of each path, and lets go of nodes that no row names any more.
     fn sort(&mut self) {
         // Stable: of one path the row added last stays last.
-        self.rows.sort_by(|a, b| a.path.cmp(&b.path));
+        self.rows.sort_by_key(|row| row.path);
         let mut kept = 0;
         for index in 0..self.rows.len() {
             if self.rows.get(index + 1).is_none_or(|next| next.path != self.rows[index].path) {
@@ -101,16 +107,56 @@ impl NodeRows {
             }
         }
         self.rows.truncate(kept);
-        let live: usize = self.rows.iter().map(|row| row.len).sum();
-        if live < self.data.len() / 2 {
-            let mut data = Vec::with_capacity(live);
-            for row in &mut self.rows {
-                let start = data.len();
-                data.extend_from_slice(&self.data[row.start..row.start + row.len]);
-                row.start = start;
-            }
-            self.data = data;
+        let live: usize = self.rows.iter().map(|row| row.len as usize).sum();
+        if live < self.chunk_bytes() / 2 {
+            self.compact();
         }
+    }
+
+    fn compact(&mut self) {
+        let mut chunks = ChunkWriter::default();
+        for row in self.rows.iter_mut().filter(|row| row.len > 0) {
+            let start = row.start as usize;
+            let node = &self.chunks[row.chunk as usize][start..start + row.len as usize];
+            chunks.open(node.len()).extend_from_slice(node);
+            (row.chunk, row.start, row.len) = chunks.close();
+        }
+        self.chunks = chunks.finish();
+    }
+}
+
+/// Lays encoded nodes one behind the other, in chunks whose places fit in a `u32`.
+#[derive(Debug, Default)]
+struct ChunkWriter {
+    full: Vec<Arc<Vec<u8>>>,
+    last: Vec<u8>,
+    start: usize,
+}
+
+/// A chunk takes no node that begins after so many bytes.
+const CHUNK_BYTES: usize = 1 << 24;
+
+impl ChunkWriter {
+    /// Where the next node is to be appended.
+    fn open(&mut self, room: usize) -> &mut Vec<u8> {
+        if self.last.len() >= CHUNK_BYTES {
+            self.full.push(Arc::new(std::mem::take(&mut self.last)));
+        }
+        self.last.reserve(room);
+        self.start = self.last.len();
+        &mut self.last
+    }
+
+    /// Chunk, start and length of the node appended since [`Self::open`].
+    fn close(&self) -> (u32, u32, u32) {
+        (self.full.len() as u32, self.start as u32, (self.last.len() - self.start) as u32)
+    }
+
+    fn finish(mut self) -> Vec<Arc<Vec<u8>>> {
+        if !self.last.is_empty() {
+            self.full.push(Arc::new(self.last));
+        }
+        self.full
     }
 }
 
@@ -151,7 +197,10 @@ impl TrieUpdates {
 /// Collects [`NodeRows`] while a trie is walked from the top, in order of its paths.
 #[derive(Debug, Default)]
 pub(crate) struct RowWriter {
-    rows: NodeRows,
+    rows: Vec<Row>,
+    nodes: ChunkWriter,
+    /// Parts that were walked elsewhere, and where among `rows` each stands.
+    parts: Vec<(usize, NodeRows)>,
 }
 
 /// A place for the row of a node whose children are walked first.
@@ -159,46 +208,61 @@ pub(crate) struct RowWriter {
 pub(crate) struct RowPlace(usize);
 
 /// Marks a place that no row took.
-const NO_ROW: usize = usize::MAX;
+const NO_ROW: u32 = u32::MAX;
 
 impl RowWriter {
+    /// With room for the rows of so many leaves that change, each on its own way.
+    pub(crate) fn for_changes(changes: usize) -> Self {
+        let mut writer = Self::default();
+        writer.rows.reserve(changes.saturating_mul(3).min(1 << 16));
+        writer.nodes.last.reserve(changes.saturating_mul(900).min(CHUNK_BYTES));
+        writer
+    }
+
     pub(crate) fn place(&mut self, path: Nibbles) -> RowPlace {
-        self.rows.rows.push(Row { path, start: 0, len: NO_ROW });
-        RowPlace(self.rows.rows.len() - 1)
+        self.rows.push(Row { path, chunk: 0, start: 0, len: NO_ROW });
+        RowPlace(self.rows.len() - 1)
     }
 
     /// Writes the row by appending the node's encoding.
-    pub(crate) fn write(&mut self, place: RowPlace, encode: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.rows.data.len();
-        encode(&mut self.rows.data);
-        let row = &mut self.rows.rows[place.0];
-        row.start = start;
-        row.len = self.rows.data.len() - start;
+    pub(crate) fn write<T>(&mut self, place: RowPlace, encode: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let result = encode(self.nodes.open(0));
+        let row = &mut self.rows[place.0];
+        (row.chunk, row.start, row.len) = self.nodes.close();
+        result
     }
 
     pub(crate) fn remove(&mut self, place: RowPlace) {
-        self.rows.rows[place.0].len = 0;
+        self.rows[place.0].len = 0;
     }
 
     pub(crate) fn remove_path(&mut self, path: Nibbles) {
-        self.rows.rows.push(Row { path, start: 0, len: 0 });
+        self.rows.push(Row { path, chunk: 0, start: 0, len: 0 });
     }
 
     /// Adds the rows of a part that was walked elsewhere.
     pub(crate) fn append(&mut self, part: Self) {
-        if self.rows.rows.is_empty() {
-            self.rows = part.rows;
-        } else {
-            self.rows.append(&part.rows);
-        }
+        self.parts.push((self.rows.len(), part.gather()));
     }
 
     pub(crate) fn finish(self) -> NodeRows {
-        let mut rows = self.rows;
-        rows.rows.retain(|row| row.len != NO_ROW);
+        let mut rows = self.gather();
         if !rows.rows.is_sorted_by(|a, b| a.path < b.path) {
             rows.sort();
         }
         rows
+    }
+
+    fn gather(self) -> NodeRows {
+        let mut gathered = NodeRows { rows: Vec::new(), chunks: self.nodes.finish() };
+        let own = |rows: &[Row]| rows.iter().filter(|row| row.len != NO_ROW).copied().collect::<Vec<_>>();
+        let mut from = 0;
+        for (at, part) in self.parts {
+            gathered.rows.extend(own(&self.rows[from..at]));
+            gathered.append(&part);
+            from = at;
+        }
+        gathered.rows.extend(own(&self.rows[from..]));
+        gathered
     }
 }

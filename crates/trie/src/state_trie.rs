@@ -44,9 +44,8 @@ impl StateTrie {
 
     /// Makes `changes` and hashes what changed.
     ///
-    /// `source` must hold the state at [`Self::root`]. An older state will do as long as every change
-    /// since then was made through this value and it was not pruned since. Gives the trie after the
-    /// changes and what is to be written. Where no clone of this value is kept, nothing is copied.
+    /// `source` must hold the state at [`Self::root`]. Gives the trie after the changes and what is to be
+    /// written. Where no clone of this value is kept, nothing is copied.
     pub fn apply<S: StateSource + Sync>(
         self,
         source: &S,
@@ -89,8 +88,7 @@ impl StateTrie {
 
     /// Lets go of what was not used for longest, where more than about `limit_bytes` are in memory.
     ///
-    /// What the last change used stays. After this the source of the next call must hold the state at
-    /// [`Self::root`] itself.
+    /// What the last change used stays.
     pub fn prune(&mut self, limit_bytes: usize) {
         if self.memory_bytes <= limit_bytes {
             return;

@@ -31,12 +31,15 @@ pub fn prove<S: StateSource>(
     Ok(AccountProof { address, account, storage_proofs: storage_proofs.collect::<Result<_, _>>()?, proof })
 }
 
-/// What the leaf of `key` holds, if there is one, and the nodes that show it.
+/// What a leaf holds, if there is one, and the nodes that show it.
+type Proven<V> = (Option<V>, Vec<Bytes>);
+
+/// Proves one key of one trie, there or not there.
 fn prove_key<R: TrieReader>(
     reader: &R,
     root: B256,
     key: B256,
-) -> Result<(Option<R::Value>, Vec<Bytes>), TrieError<R::Error>> {
+) -> Result<Proven<R::Value>, TrieError<R::Error>> {
     let mut buffers = Buffers::default();
     let mut way = Way::default();
     if root == EMPTY_ROOT_HASH {

@@ -49,7 +49,7 @@ pub(crate) struct Branch<V> {
     pub(crate) touched: u32,
     /// One for each bit of `mask`.
     pub(crate) references: Vec<RlpNode>,
-    /// One for each bit of `mask`.
+    /// One for each bit of `mask`, or none at all as long as no child is in memory.
     pub(crate) links: Vec<Link<V>>,
 }
 
@@ -77,9 +77,7 @@ pub(crate) fn root_hash(reference: &RlpNode) -> B256 {
 impl<V> Branch<V> {
     pub(crate) fn read(stored: StoredNode, touched: u32) -> Self {
         let StoredNode { extension, mask, leaves, children } = stored;
-        let mut links = Vec::with_capacity(children.len());
-        links.resize_with(children.len(), || Link::Unread);
-        Self { extension, mask, leaves, touched, references: children, links }
+        Self { extension, mask, leaves, touched, references: children, links: Vec::new() }
     }
 
     /// Takes a child out to be changed; [`Self::put`] must follow.
@@ -91,8 +89,19 @@ impl<V> Branch<V> {
         Some(Child {
             reference: self.references[index].clone(),
             is_leaf: self.leaves.is_bit_set(nibble),
-            link: std::mem::replace(&mut self.links[index], Link::Unread),
+            link: match self.links.get_mut(index) {
+                Some(link) => std::mem::replace(link, Link::Unread),
+                None => Link::Unread,
+            },
         })
+    }
+
+    /// The place of a child that is in memory, or will be.
+    pub(crate) fn link_mut(&mut self, index: usize) -> &mut Link<V> {
+        if self.links.is_empty() {
+            self.links.resize_with(self.references.len(), || Link::Unread);
+        }
+        &mut self.links[index]
     }
 
     /// Puts a child where there was one or none, or removes it. Says whether the branch is another now.
@@ -104,7 +113,9 @@ impl<V> Branch<V> {
                 self.mask.unset_bit(nibble);
                 self.leaves.unset_bit(nibble);
                 self.references.remove(index);
-                self.links.remove(index);
+                if !self.links.is_empty() {
+                    self.links.remove(index);
+                }
             }
             return was_there;
         };
@@ -118,11 +129,16 @@ impl<V> Branch<V> {
         }
         if was_there {
             self.references[index] = child.reference;
-            self.links[index] = child.link;
         } else {
             self.mask.set_bit(nibble);
             self.references.insert(index, child.reference);
-            self.links.insert(index, child.link);
+            // Without links there is no place to be made.
+            if !self.links.is_empty() {
+                self.links.insert(index, Link::Unread);
+            }
+        }
+        if !(self.links.is_empty() && matches!(child.link, Link::Unread)) {
+            *self.link_mut(index) = child.link;
         }
         !same
     }
@@ -131,22 +147,21 @@ impl<V> Branch<V> {
     pub(crate) fn unread_branch(&self, nibble: u8) -> Option<usize> {
         let index = node::index_of(self.mask, nibble);
         let is_branch = self.mask.is_bit_set(nibble) && !self.leaves.is_bit_set(nibble);
-        (is_branch && matches!(self.links[index], Link::Unread)).then_some(index)
+        (is_branch && matches!(self.links.get(index), None | Some(Link::Unread))).then_some(index)
     }
 
-    pub(crate) fn reference(&self, buffer: &mut Vec<u8>) -> RlpNode {
-        node::reference(&self.extension, self.mask, &self.references, buffer)
-    }
-
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        node::encode(&self.extension, self.mask, self.leaves, &self.references, out);
+    /// Appends the row that stores the branch; gives what its parent holds of it.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>, buffer: &mut Vec<u8>) -> RlpNode {
+        let branch = node::encode(&self.extension, self.mask, self.leaves, &self.references, out);
+        node::behind(&self.extension, branch, buffer)
     }
 
     /// About how many bytes of memory the branch takes, without its children.
     pub(crate) const fn size_bytes(&self) -> usize {
         size_of::<Self>()
             + 3 * ALLOCATION_BYTES
-            + self.references.len() * (size_of::<RlpNode>() + size_of::<Link<V>>())
+            + self.references.len() * size_of::<RlpNode>()
+            + self.links.len() * size_of::<Link<V>>()
     }
 }
 

@@ -143,7 +143,8 @@ impl Model {
         if matches!(changes.accounts.get(&key), Some(None)) {
             changes.storages.entry(key).or_default().wiped = true;
         }
-        let storage_root = before.account(&key).filter(|_| seed % 2 == 0).map(|account| account.storage_root);
+        let storage_root =
+            before.account(&key).filter(|_| seed.is_multiple_of(2)).map(|account| account.storage_root);
         let account = AccountChange {
             nonce: u64::from(seed % 300),
             balance: U256::from(seed),
@@ -241,8 +242,6 @@ fn trie_in_memory_gives_the_same_layers_as_one_read_anew() {
         let mut model = Model::default();
         let mut state = MemoryState::default();
         let mut trie = StateTrie::new(model.root());
-        // The source of this one stays at the first state.
-        let (origin, mut far) = (state.clone(), trie.clone());
         for (n, ops) in plan.rounds.iter().enumerate() {
             let changes = model.round(plan.alphabet, ops);
             let fresh = update_state_root(&state, trie.root(), changes.clone()).unwrap();
@@ -256,8 +255,6 @@ fn trie_in_memory_gives_the_same_layers_as_one_read_anew() {
                 assert_eq!(kept.apply(&state, changes.clone()).unwrap().1, fresh);
             }
             assert_eq!(layer, fresh);
-            far = far.apply(&origin, without_hints(changes)).unwrap().0;
-            assert_eq!(far.root(), layer.state_root);
             state.apply(&layer);
             trie = next;
             if n % 2 == 0 {
@@ -265,13 +262,6 @@ fn trie_in_memory_gives_the_same_layers_as_one_read_anew() {
             }
         }
     });
-}
-
-/// Hints speak of the state that the changes are made on, which is not the source's here.
-fn without_hints(mut changes: StateChanges) -> StateChanges {
-    changes.accounts.values_mut().flatten().for_each(|account| account.storage_root = None);
-    changes.storages.values_mut().flat_map(|s| s.slots.values_mut()).for_each(|slot| slot.was_set = false);
-    changes
 }
 
 #[test]
