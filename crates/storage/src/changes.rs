@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use openledger_trie::{
-    AccountChange, KECCAK_EMPTY, SlotChange, StateChanges, StateLayer, StateSource, StorageChanges,
-    TrieAccount,
+    AccountChange, EMPTY_ROOT_HASH, KECCAK_EMPTY, SlotChange, StateChanges, StateLayer, StateSource,
+    StorageChanges, TrieAccount,
 };
-use revm::database::{BundleAccount, BundleState};
+use revm::{
+    database::{BundleAccount, BundleState},
+    state::AccountInfo,
+};
 
-use crate::{Result, StateUpdate, StateView, TrieSource};
+use crate::{Result, StateUpdate, StateView, StorageError, TrieSource};
 
 /// An account that a block changed, as it was before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,48 +36,48 @@ pub struct PreparedChanges {
 }
 
 impl PreparedChanges {
-    /// Reads what `bundle` changes of the state `parent`. An account without info is removed with its
-    /// storage; one that was destroyed loses its storage before the slots in the bundle are set.
+    /// Reads what `bundle` changes of the state `parent`, as far as the bundle does not say it itself. An
+    /// account without info is removed with its storage; one that was destroyed loses its storage before the
+    /// slots in the bundle are set.
     pub(crate) fn new(parent: &StateView, bundle: &BundleState) -> Result<Self> {
         let mut changes = StateChanges::default();
         let mut old = Vec::with_capacity(bundle.state.len());
-        let mut wiped_slots = None;
+        let mut source = None;
         for (address, account) in &bundle.state {
             let hashed_address = keccak256(address);
-            let before = parent.account_of(*address, hashed_address)?;
             let wiped = account.info.is_none() || account.was_destroyed();
-            let mut entry =
-                OldAccount { hashed_address, address: *address, account: before, slots: Vec::new() };
-            if wiped && before.is_some() {
-                let source = match &wiped_slots {
-                    Some(source) => source,
-                    None => wiped_slots.insert(parent.trie_source()?),
-                };
-                entry.slots = all_slots(source, hashed_address)?;
-            }
-            let storage = changed_slots(account, wiped, &mut entry.slots);
-            let after = account.info.as_ref().map(|info| AccountChange {
-                nonce: info.nonce,
-                balance: info.balance,
-                code_hash: if info.code_hash.is_zero() { KECCAK_EMPTY } else { info.code_hash },
-                storage_root: before.map(|before| before.storage_root),
-            });
-            let same_info = match (&before, &after) {
-                (None, None) => true,
-                (Some(before), Some(after)) => {
-                    (before.nonce, before.balance, before.code_hash)
-                        == (after.nonce, after.balance, after.code_hash)
-                }
-                _ => false,
+            let mut slots = Vec::new();
+            // Storage roots are not in the bundle. Where storage stays as it is, the trie will tell the root.
+            let before = if wiped || !account.storage.is_empty() {
+                parent.account_of(*address, hashed_address)?
+            } else {
+                account.original_info.as_ref().map(|info| account_of(info, UNKNOWN_ROOT))
             };
-            if same_info && entry.slots.is_empty() {
+            if wiped && before.is_some_and(|before| before.storage_root != EMPTY_ROOT_HASH) {
+                let source = match &source {
+                    Some(source) => source,
+                    None => source.insert(parent.trie_source()?),
+                };
+                slots = all_slots(source, hashed_address)?;
+            }
+            let storage = changed_slots(account, wiped, &mut slots);
+            let after = account.info.as_ref().map(|info| account_of(info, UNKNOWN_ROOT));
+            let known_root = before.map(|before| before.storage_root).filter(|root| *root != UNKNOWN_ROOT);
+            let same = |before: TrieAccount| Some(TrieAccount { storage_root: UNKNOWN_ROOT, ..before });
+            if before.and_then(same) == after && slots.is_empty() {
                 continue;
             }
-            changes.accounts.insert(hashed_address, after);
-            if !entry.slots.is_empty() && after.is_some() {
+            let change = after.map(|after| AccountChange {
+                nonce: after.nonce,
+                balance: after.balance,
+                code_hash: after.code_hash,
+                storage_root: known_root,
+            });
+            changes.accounts.insert(hashed_address, change);
+            if !slots.is_empty() && after.is_some() {
                 changes.storages.insert(hashed_address, storage);
             }
-            old.push(entry);
+            old.push(OldAccount { hashed_address, address: *address, account: before, slots });
         }
         old.sort_unstable_by_key(|entry| entry.hashed_address);
         Ok(Self { parent: parent.block().hash, changes, old, codes: new_codes(bundle) })
@@ -87,12 +90,27 @@ impl PreparedChanges {
 
     /// Completes the changes with what the trie made of them on top of the parent's state `parent`.
     pub fn complete(mut self, parent: &StateView, layer: StateLayer) -> Result<StateUpdate> {
-        self.old.retain(|entry| {
-            let after = layer.accounts.get(&entry.hashed_address);
-            !entry.slots.is_empty() || after.is_none_or(|after| *after != entry.account)
-        });
+        for entry in &mut self.old {
+            let Some(before) = entry.account.as_mut().filter(|before| before.storage_root == UNKNOWN_ROOT)
+            else {
+                continue;
+            };
+            let Some(Some(after)) = layer.accounts.get(&entry.hashed_address) else {
+                let what = format!("account with hashed address {}", entry.hashed_address);
+                return Err(StorageError::corrupt(what, "it changed, and the trie does not know it"));
+            };
+            before.storage_root = after.storage_root;
+        }
         StateUpdate::new(parent, self.parent, layer, self.old, self.codes)
     }
+}
+
+/// Stands for a storage root not known yet; no trie has it.
+const UNKNOWN_ROOT: B256 = B256::ZERO;
+
+fn account_of(info: &AccountInfo, storage_root: B256) -> TrieAccount {
+    let code_hash = if info.code_hash.is_zero() { KECCAK_EMPTY } else { info.code_hash };
+    TrieAccount::new(info.nonce, info.balance, storage_root, code_hash)
 }
 
 /// The slots that `account` changes; adds what they held to `old`, which holds all slots where the storage

@@ -19,6 +19,7 @@ use crate::{
     durable::DurableMark,
     genesis, open,
     store::{self, Snapshot, column},
+    tries::WarmTries,
 };
 
 /// Result of a database call.
@@ -56,6 +57,7 @@ struct Inner {
     /// Held while writing.
     writer: Mutex<Writer>,
     lost: Option<LostBlocks>,
+    tries: Arc<WarmTries>,
 }
 
 /// What only the one who writes changes.
@@ -115,7 +117,7 @@ impl Database {
         let writer = Mutex::new(Writer { generation: commit.generation, durable });
         info!(path = %path.display(), latest = commit.heads.latest.number, "opened database");
         let heads = ArcSwap::from_pointee(commit.heads);
-        Ok(Self { inner: Arc::new(Inner { db, spec, config, heads, writer, lost }) })
+        Ok(Self { inner: Arc::new(Inner { db, spec, config, heads, writer, lost, tries: Arc::default() }) })
     }
 
     /// The chain's specification.
@@ -140,12 +142,12 @@ impl Database {
 
     /// The state after the latest block.
     pub fn state(&self) -> Result<StateView> {
-        StateView::new(self.snapshot(), None)
+        StateView::new(self.snapshot(), Arc::clone(&self.inner.tries), None)
     }
 
     /// The state after block `number`, or [`StorageError::NoSuchBlock`].
     pub fn state_at(&self, number: u64) -> Result<StateView> {
-        StateView::new(self.snapshot(), Some(number))
+        StateView::new(self.snapshot(), Arc::clone(&self.inner.tries), Some(number))
     }
 
     /// The state after the newest of `blocks`, which are executed but need not be stored: consecutive,

@@ -104,6 +104,14 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A trie was given for another state.
+    #[error("a trie with root {found} was given for the state with root {expected}")]
+    OtherTrie {
+        /// The root of the trie.
+        found: B256,
+        /// The root of the state.
+        expected: B256,
+    },
     /// What a state update says nothing of.
     #[error("the block does not change account {address}: read it from the state")]
     UnchangedAccount {

@@ -22,6 +22,7 @@ mod state_view;
 mod stats;
 mod store;
 mod stored_state;
+mod tries;
 mod unwind;
 
 pub use backup::{SnapshotFile, SnapshotManifest, restore_snapshot};
@@ -39,3 +40,4 @@ pub use state_update::StateUpdate;
 pub use state_view::{PROOF_BLOCKS, PROOF_CHANGES, StateView};
 pub use stats::{ColumnStats, DatabaseStats};
 pub use stored_state::{StoredState, TrieSource};
+pub use tries::TRIE_MEMORY_BYTES;

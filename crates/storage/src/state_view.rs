@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use openledger_trie::{
-    AccountProof, KECCAK_EMPTY, StateLayer, StateSource, TrieAccount, prove, update_state_root,
+    AccountProof, KECCAK_EMPTY, StateLayer, StateSource, StateTrie, TrieAccount, prove, update_state_root,
 };
 use revm::{DatabaseRef, bytecode::Bytecode, database::BundleState, state::AccountInfo};
 
@@ -16,6 +16,7 @@ use crate::{
     history::{self, Reverts},
     reads,
     store::Snapshot,
+    tries::WarmTries,
 };
 
 /// Blocks between the stored head and the oldest block whose state can be proven.
@@ -29,6 +30,7 @@ pub const PROOF_CHANGES: usize = 1_000_000;
 #[derive(Debug, Clone)]
 pub struct StateView {
     stored: StoredState,
+    tries: Arc<WarmTries>,
     /// The stored head of the snapshot.
     head: BlockNumHash,
     /// The stored block whose state this starts from, where it is not the head.
@@ -41,7 +43,7 @@ pub struct StateView {
 
 impl StateView {
     /// The state after stored block `number`, or after the stored head.
-    pub(crate) fn new(snapshot: Snapshot, number: Option<u64>) -> Result<Self> {
+    pub(crate) fn new(snapshot: Snapshot, tries: Arc<WarmTries>, number: Option<u64>) -> Result<Self> {
         let heads = snapshot
             .get(columns::META, database::HEADS_KEY)?
             .ok_or_else(|| StorageError::corrupt("heads", "missing"))?;
@@ -61,7 +63,7 @@ impl StateView {
             }
         }
         let stored = StoredState::new(snapshot);
-        Ok(Self { stored, head, past, blocks: Vec::new(), block, state_root: header.state_root })
+        Ok(Self { stored, tries, head, past, blocks: Vec::new(), block, state_root: header.state_root })
     }
 
     /// The state after `block`, a child of this view's block that need not be stored.
@@ -173,11 +175,23 @@ impl StateView {
         PreparedChanges::new(self, changes)
     }
 
-    /// Computes the state that `changes` leave on top of this one.
+    /// Computes the state that `changes` leave on top of this one. Quick where this state was itself
+    /// computed here not long ago: its trie is in memory then.
     pub fn update(&self, changes: &BundleState) -> Result<StateUpdate> {
+        let (trie, update) = self.update_with(self.tries.get(self.state_root), changes)?;
+        self.tries.put(trie);
+        Ok(update)
+    }
+
+    /// [`Self::update`] with a trie of one's own, whose root must be this state's; gives it back with the
+    /// changes made. Saves some copying where blocks follow one another.
+    pub fn update_with(&self, trie: StateTrie, changes: &BundleState) -> Result<(StateTrie, StateUpdate)> {
+        if trie.root() != self.state_root {
+            return Err(StorageError::OtherTrie { found: trie.root(), expected: self.state_root });
+        }
         let mut prepared = self.prepare(changes)?;
-        let layer = update_state_root(&self.trie_source()?, self.state_root, prepared.take_changes())?;
-        prepared.complete(self, layer)
+        let (trie, layer) = trie.apply(&self.trie_source()?, prepared.take_changes())?;
+        Ok((trie, prepared.complete(self, layer)?))
     }
 
     pub(crate) fn account_of(&self, address: Address, hashed_address: B256) -> Result<Option<TrieAccount>> {
