@@ -116,11 +116,12 @@ fn slot_changes(random: &mut Random, keys: &[B256], owner: B256, changes: usize)
     StateChanges { storages: [(owner, storage)].into(), ..Default::default() }
 }
 
-fn account_changes(random: &mut Random, keys: &[B256], changes: usize) -> StateChanges {
+/// `known` says whether execution tells the storage root that each account has.
+fn account_changes(random: &mut Random, keys: &[B256], changes: usize, known: bool) -> StateChanges {
     let mut accounts = BTreeMap::new();
     for _ in 0..changes {
         let TrieAccount { nonce, balance, storage_root, code_hash } = account_of(random.next());
-        let change = AccountChange { nonce, balance, code_hash, storage_root: Some(storage_root) };
+        let change = AccountChange { nonce, balance, code_hash, storage_root: known.then_some(storage_root) };
         accounts.insert(*random.pick(keys), Some(change));
     }
     StateChanges { accounts, ..Default::default() }
@@ -165,10 +166,16 @@ fn blocks(results: &mut BTreeMap<String, f64>) {
     let (mut state, keys, root) = accounts_state(1_000_000);
     let mut random = Random(13);
     let mut trie = StateTrie::new(root);
-    for (name, count, per_block) in [("transfer_block", 400, 2_856), ("seal_10k", 10, 10_000)] {
+    let runs = [
+        ("transfer_block", 400, 2_856, true),
+        ("seal_10k", 10, 10_000, true),
+        ("transfer_block_roots_unknown", 400, 2_856, false),
+        ("seal_10k_roots_unknown", 10, 10_000, false),
+    ];
+    for (name, count, per_block, known) in runs {
         let mut spans = Vec::new();
         for _ in 0..count {
-            let changes = account_changes(&mut random, &keys, per_block);
+            let changes = account_changes(&mut random, &keys, per_block, known);
             let ((next, layer), span) = timed(|| trie.apply(&state, changes).unwrap());
             trie = next;
             state.apply(&layer);
@@ -198,7 +205,7 @@ fn blocks(results: &mut BTreeMap<String, f64>) {
         for _ in 0..3 {
             let mut merged = StateChanges::default();
             for _ in 0..range {
-                merged.extend(account_changes(&mut random, &keys, 2_856));
+                merged.extend(account_changes(&mut random, &keys, 2_856, true));
             }
             let ((next, layer), span) = timed(|| trie.apply(&state, merged).unwrap());
             trie = next;
@@ -209,7 +216,7 @@ fn blocks(results: &mut BTreeMap<String, f64>) {
         results.insert(format!("trie.transfer_block_by_{range}_core_ms"), cpu_ms);
     }
     // A second handle on the parent, as while a block is executed a second time.
-    let changes = account_changes(&mut random, &keys, 2_856);
+    let changes = account_changes(&mut random, &keys, 2_856, true);
     let kept = trie.clone();
     let ((next, layer), span) = timed(|| trie.apply(&state, changes.clone()).unwrap());
     println!("transfer_block with the parent kept: {:.2} ms wall, {:.2} core-ms", span.wall_ms, span.cpu_ms);
@@ -219,7 +226,7 @@ fn blocks(results: &mut BTreeMap<String, f64>) {
     drop(again);
     state.apply(&layer);
     // A new address in every transaction, and accounts that go.
-    let mut changes = account_changes(&mut random, &keys, 1_000);
+    let mut changes = account_changes(&mut random, &keys, 1_000, true);
     let mut touched = BTreeSet::new();
     for _ in 0..1_000 {
         changes.accounts.insert(random.key(), Some(AccountChange::default()));

@@ -6,8 +6,9 @@ use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 
 use crate::{
     AccountChange, SlotChange, StateChanges, StateSource, StorageChanges, StorageUpdates, TrieError,
-    edit::{Edit, EditError, Outcome, edit_tree},
-    tree::Tree,
+    changing::{Edit, EditError, Outcome},
+    edit::edit_tree,
+    tree::{Child, Tree},
     trie_reader::{AccountReader, StorageReader},
 };
 
@@ -15,12 +16,33 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct AccountLeaf {
     pub(crate) account: TrieAccount,
-    pub(crate) storage: Tree<U256>,
+    storage: Option<Box<Child<U256>>>,
+}
+
+impl AccountLeaf {
+    fn new(account: TrieAccount, storage: Option<Child<U256>>) -> Self {
+        Self { account, storage: storage.map(Box::new) }
+    }
+
+    /// What is in memory of the storage trie.
+    pub(crate) fn storage(&self) -> Option<&Child<U256>> {
+        self.storage.as_deref()
+    }
+
+    /// Takes the storage trie out to be read or changed; [`Self::put_storage`] may follow.
+    pub(crate) fn take_storage(&mut self) -> Tree<U256> {
+        Tree { hash: self.account.storage_root, node: self.storage.take().map(|node| *node) }
+    }
+
+    /// Puts a storage trie with the same root back.
+    pub(crate) fn put_storage(&mut self, storage: Tree<U256>) {
+        self.storage = storage.node.map(Box::new);
+    }
 }
 
 impl From<TrieAccount> for AccountLeaf {
     fn from(account: TrieAccount) -> Self {
-        Self { storage: Tree::unread(account.storage_root), account }
+        Self { account, storage: None }
     }
 }
 
@@ -111,7 +133,7 @@ impl<'a, S: StateSource + Sync> Edit for AccountEdit<'a, S> {
     }
 
     fn holds_more(&self, value: &AccountLeaf) -> bool {
-        value.storage.node.is_some()
+        value.storage.is_some()
     }
 
     fn changed(
@@ -122,8 +144,9 @@ impl<'a, S: StateSource + Sync> Edit for AccountEdit<'a, S> {
         outcome: &mut AccountOutcome,
     ) -> Result<Option<AccountLeaf>, EditError<Self>> {
         let was_there = old.is_some();
-        let old = old.unwrap_or_else(|| TrieAccount::default().into());
-        let AccountLeaf { mut account, storage: mut tree } = old;
+        let mut old = old.unwrap_or_else(|| TrieAccount::default().into());
+        let mut tree = old.take_storage();
+        let mut account = old.account;
         match change.account {
             Some(None) => {
                 outcome.accounts.push((key, None));
@@ -157,7 +180,7 @@ impl<'a, S: StateSource + Sync> Edit for AccountEdit<'a, S> {
         }
         account.storage_root = tree.hash;
         outcome.accounts.push((key, Some(account)));
-        Ok(Some(AccountLeaf { account, storage: tree }))
+        Ok(Some(AccountLeaf::new(account, tree.node)))
     }
 }
 

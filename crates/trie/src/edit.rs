@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use alloy_primitives::B256;
-use alloy_rlp::Encodable;
 use alloy_trie::Nibbles;
 use rayon::prelude::*;
 
 use crate::{
     NodeRows, TrieError,
+    changing::{Edit, EditError, Outcome},
     rows::{RowPlace, RowWriter},
     tree::{Branch, Child, Leaf, Link, Tree, nibble_at, path_of},
     trie_reader::{Buffers, RootNode, TrieReader, leaf_reference},
@@ -17,49 +17,9 @@ use crate::{
 /// So many changes under one branch are worth sharing out between threads.
 const PARALLEL_CHANGES: usize = 256;
 
-/// What changes in one trie, and how a leaf follows from its change.
-pub(crate) trait Edit: Sync {
-    type Reader: TrieReader<Error: Send> + Sync;
-    /// What a leaf holds in memory.
-    type Value: Encodable + Clone + From<<Self::Reader as TrieReader>::Value> + Send + Sync;
-    type Change: Sync;
-    /// What comes of the leaves beside the trie.
-    type Outcome: Outcome;
-
-    fn reader(&self) -> &Self::Reader;
-
-    /// Whether the change leaves no leaf under its key.
-    fn removes(&self, change: &Self::Change) -> bool;
-
-    /// The old leaf's value, where it is known to be there and no more is needed of it than this.
-    fn known(&self, change: &Self::Change) -> Option<Self::Value>;
-
-    /// Whether the leaf holds more in memory than what the source has of it.
-    fn holds_more(&self, value: &Self::Value) -> bool;
-
-    /// What the leaf holds after the change; `None` where there is no leaf any more.
-    fn changed(
-        &self,
-        key: B256,
-        old: Option<Self::Value>,
-        change: &Self::Change,
-        outcome: &mut Self::Outcome,
-    ) -> Result<Option<Self::Value>, EditError<Self>>;
-}
-
-pub(crate) type EditError<E> = TrieError<<<E as Edit>::Reader as TrieReader>::Error>;
 type EditResult<T, E> = Result<T, EditError<E>>;
 /// The changes under one nibble.
 type Group<'c, E> = (u8, &'c [(B256, <E as Edit>::Change)]);
-
-/// What is gathered leaf by leaf, in key order.
-pub(crate) trait Outcome: Default + Send {
-    fn append(&mut self, later: Self);
-}
-
-impl Outcome for () {
-    fn append(&mut self, (): Self) {}
-}
 
 /// Makes `changes`, sorted by key and each key once, in `tree`.
 pub(crate) fn edit_tree<E: Edit>(
@@ -165,20 +125,52 @@ impl<'a, E: Edit> Editor<'a, E> {
         self.edit.changed(key, old, change, &mut self.outcome)
     }
 
+    /// What the leaf holds, and whether it was in memory, if it is the one of `key` and that is cheap to
+    /// tell.
+    fn old_value(
+        &mut self,
+        child: &mut Child<E::Value>,
+        key: B256,
+        depth: usize,
+        change: &E::Change,
+    ) -> EditResult<Option<(E::Value, bool)>, E> {
+        match std::mem::replace(&mut child.link, Link::Unread) {
+            Link::Leaf(leaf) if leaf.key == key => Ok(Some((Arc::unwrap_or_clone(leaf).value, true))),
+            Link::Unread => {
+                if let Some(known) = self.edit.known(change) {
+                    return Ok(Some((known, false)));
+                }
+                let (reader, buffers) = (self.edit.reader(), &mut self.buffers);
+                let read = reader.leaf_of(key, depth, &child.reference, buffers)?;
+                Ok(read.map(|value| (value.into(), false)))
+            }
+            other => {
+                child.link = other;
+                Ok(None)
+            }
+        }
+    }
+
     fn edit_leaf(
         &mut self,
-        child: Child<E::Value>,
+        mut child: Child<E::Value>,
         depth: usize,
         changes: &[(B256, E::Change)],
         keep: bool,
     ) -> EditResult<Option<Child<E::Value>>, E> {
-        if let ([(key, change)], Link::Unread) = (changes, &child.link)
-            && let Some(old) = self.edit.known(change)
-        {
-            let value = self.changed(*key, Some(old), change)?;
-            return Ok(value.map(|value| self.leaf_child(*key, value, depth, keep)));
+        if let [(key, change)] = changes {
+            let old = self.old_value(&mut child, *key, depth, change)?;
+            if let Some((old, was_kept)) = old {
+                let value = self.changed(*key, Some(old), change)?;
+                let Some(value) = value else { return Ok(None) };
+                // Where one leaf takes the place of another, no memory is taken.
+                self.grown =
+                    self.grown.saturating_sub(if was_kept { Leaf::<E::Value>::SIZE_BYTES } else { 0 });
+                // Whoever does not know what was there has it read once, not every time.
+                let keep = keep || was_kept || self.edit.known(change).is_none();
+                return Ok(Some(self.leaf_child(*key, value, depth, keep)));
+            }
         }
-        // Whoever does not know what was there has it read once, not every time.
         let old = self.read_leaf(child, || path_of(&changes[0].0, depth))?;
         let mut old = Some((old.key, Arc::unwrap_or_clone(old).value));
         let mut leaves = Vec::with_capacity(changes.len() + 1);

@@ -3,6 +3,7 @@
 
 mod account_edit;
 mod changes;
+mod changing;
 mod edit;
 mod error;
 mod layer;
@@ -23,7 +24,10 @@ mod stored_proof;
 mod tree;
 mod trie_reader;
 
-pub use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieAccount, root::ordered_trie_root_encoded};
+pub use alloy_trie::{
+    EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieAccount, TrieMask, nodes::BranchNode,
+    root::ordered_trie_root_encoded,
+};
 pub use changes::{AccountChange, SlotChange, StateChanges, StorageChanges};
 pub use error::{TrieError, TrieName};
 pub use layer::StateLayer;

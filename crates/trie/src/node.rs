@@ -4,7 +4,7 @@ use alloy_primitives::B256;
 use alloy_rlp::{EMPTY_LIST_CODE, EMPTY_STRING_CODE, Encodable, Header};
 use alloy_trie::{
     Nibbles, TrieMask,
-    nodes::{BranchNodeRef, ExtensionNodeRef, RlpNode},
+    nodes::{BranchNode, BranchNodeRef, ExtensionNodeRef, RlpNode},
 };
 use thiserror::Error;
 
@@ -33,6 +33,16 @@ pub struct StoredNode {
 pub struct CorruptNode(&'static str);
 
 impl StoredNode {
+    /// The node of a branch behind `extension`, of whose children those in `leaves` are leaves.
+    pub fn new(extension: Nibbles, leaves: TrieMask, branch: BranchNode) -> Result<Self, CorruptNode> {
+        let BranchNode { stack: children, state_mask: mask } = branch;
+        let is_branch = mask.len() >= 2 && mask.len() == children.len() && leaves.is_subset_of(mask);
+        if !is_branch || extension.len() >= KEY_NIBBLES {
+            return Err(CorruptNode("no branch"));
+        }
+        Ok(Self { extension, mask, leaves, children })
+    }
+
     /// Reads a node from the bytes that [`NodeRows`](crate::NodeRows) gave.
     pub fn decode(bytes: &[u8]) -> Result<Self, CorruptNode> {
         let mut rest = bytes;

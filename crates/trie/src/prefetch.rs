@@ -147,7 +147,10 @@ impl<'a, S: StateSource> Want for WantAccounts<'a, S> {
         let slots: Vec<_> = storage.slots.iter().map(|(slot, change)| (*slot, *change)).collect();
         let leaf = Arc::make_mut(leaf);
         leaf.touched = self.now;
-        prefetch_tree(&want, &mut leaf.value.storage, &slots, self.now)
+        let mut tree = leaf.value.take_storage();
+        let grown = prefetch_tree(&want, &mut tree, &slots, self.now);
+        leaf.value.put_storage(tree);
+        grown
     }
 }
 

@@ -31,15 +31,19 @@ impl Below for U256 {
 
 impl Below for AccountLeaf {
     fn weigh(&self, now: u32, weigh: &mut impl FnMut(u32, usize)) {
-        self.storage.weigh(now, weigh);
+        if let Some(node) = self.storage() {
+            node.link.weigh(now, weigh);
+        }
     }
 
     fn forget(&mut self, now: u32, age: u32) {
-        self.storage.forget(now, age);
+        let mut storage = self.take_storage();
+        storage.forget(now, age);
+        self.put_storage(storage);
     }
 
     fn has_old(&self, now: u32, age: u32) -> bool {
-        self.storage.node.as_ref().is_some_and(|node| node.link.has_old(now, age))
+        self.storage().is_some_and(|node| node.link.has_old(now, age))
     }
 }
 
@@ -47,14 +51,10 @@ impl<V: Below> Tree<V> {
     /// Bytes in memory by how many changes ago they were touched last.
     pub(crate) fn weigh_by_age(&self, now: u32) -> BTreeMap<u32, usize> {
         let mut by_age = BTreeMap::new();
-        self.weigh(now, &mut |age, bytes| *by_age.entry(age).or_default() += bytes);
-        by_age
-    }
-
-    fn weigh(&self, now: u32, weigh: &mut impl FnMut(u32, usize)) {
         if let Some(node) = &self.node {
-            node.link.weigh(now, weigh);
+            node.link.weigh(now, &mut |age, bytes| *by_age.entry(age).or_default() += bytes);
         }
+        by_age
     }
 
     pub(crate) fn forget(&mut self, now: u32, age: u32) {

@@ -21,6 +21,7 @@ pub(crate) trait TrieReader {
     fn name(&self) -> TrieName;
     fn stored(&self, path: &Nibbles) -> Result<Option<StoredNode>, Self::Error>;
     fn stored_many(&self, paths: &[Nibbles]) -> Result<Vec<Option<StoredNode>>, Self::Error>;
+    fn get(&self, key: B256) -> Result<Option<Self::Value>, Self::Error>;
     fn seek(&self, from: B256) -> Result<Option<(B256, Self::Value)>, Self::Error>;
 
     /// The node stored under `path`, which is to be the one that `reference` names.
@@ -48,6 +49,19 @@ pub(crate) trait TrieReader {
             return Err(TrieError::Mismatch { trie: self.name(), path: *path });
         }
         Ok(node)
+    }
+
+    /// The leaf of `key`, if that is the one that begins at `depth` and that `reference` names: cheaper to
+    /// read than the one that is there, whichever that is.
+    fn leaf_of(
+        &self,
+        key: B256,
+        depth: usize,
+        reference: &RlpNode,
+        buffers: &mut Buffers,
+    ) -> Result<Option<Self::Value>, TrieError<Self::Error>> {
+        let value = self.get(key).map_err(TrieError::Source)?;
+        Ok(value.filter(|value| leaf_reference(&key, depth, value, buffers) == *reference))
     }
 
     /// The one leaf under `path`, which is to be the one that `reference` names.
@@ -151,6 +165,10 @@ impl<S: StateSource> TrieReader for AccountReader<'_, S> {
         self.0.account_nodes(paths)
     }
 
+    fn get(&self, key: B256) -> Result<Option<TrieAccount>, S::Error> {
+        self.0.account(key)
+    }
+
     fn seek(&self, from: B256) -> Result<Option<(B256, TrieAccount)>, S::Error> {
         self.0.seek_account(from)
     }
@@ -170,6 +188,11 @@ impl<S: StateSource> TrieReader for StorageReader<'_, S> {
 
     fn stored_many(&self, paths: &[Nibbles]) -> Result<Vec<Option<StoredNode>>, S::Error> {
         self.source.storage_nodes(self.hashed_address, paths)
+    }
+
+    fn get(&self, key: B256) -> Result<Option<U256>, S::Error> {
+        let value = self.source.slot(self.hashed_address, key)?;
+        Ok(Some(value).filter(|value| !value.is_zero()))
     }
 
     fn seek(&self, from: B256) -> Result<Option<(B256, U256)>, S::Error> {
