@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256};
-use op_alloy_consensus::OpReceiptEnvelope;
 use openledger_evm::Block;
+use openledger_primitives::OpenReceipt;
 
 /// A block of the chain with what executing it gave.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct ChainBlock {
     /// The sender of each transaction.
     pub senders: Vec<Address>,
     /// The receipt of each transaction.
-    pub receipts: Vec<OpReceiptEnvelope>,
+    pub receipts: Vec<OpenReceipt>,
 }
 
 impl ChainBlock {
