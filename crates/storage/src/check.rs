@@ -38,7 +38,8 @@ impl Database {
         let (_, header) = reads::header_that_is_there(&snapshot, head.number)?;
         let mut report = CheckReport { head, state_root: B256::ZERO, accounts: 0, slots: 0, nodes: 0 };
         let mut nodes = NodeCheck::new(&snapshot, columns::ACCOUNT_NODES);
-        let mut trie = NodeBuilder::new(|path: &Nibbles, node: &[u8]| nodes.compare(&path_key(path), node));
+        let mut trie =
+            NodeBuilder::new(|path: &Nibbles, node: &[u8]| nodes.compare(path_key(path).as_ref(), node));
         let mut storage_nodes = 0;
         for item in snapshot.iterate(columns::ACCOUNTS, &[])? {
             let (key, account) = item?;
@@ -71,7 +72,7 @@ fn check_account(snapshot: &Snapshot, hashed_address: B256, account: &TrieAccoun
     let what = || format!("account with hashed address {hashed_address}");
     let mut nodes = NodeCheck::new(snapshot, columns::STORAGE_NODES);
     let mut trie = NodeBuilder::new(|path: &Nibbles, node: &[u8]| {
-        nodes.compare(&storage_path_key(hashed_address, path), node);
+        nodes.compare(storage_path_key(hashed_address, path).as_ref(), node);
     });
     let mut slots = 0;
     for item in snapshot.iterate(columns::STORAGE, hashed_address.as_slice())? {

@@ -97,9 +97,13 @@ pub(crate) fn slot_key(hashed_address: B256, hashed_slot: B256) -> [u8; 64] {
 }
 
 /// The lookup key of a transaction.
-pub(crate) fn transaction_key(hash: &TxHash, number: BlockNumber, index: u32) -> Vec<u8> {
+pub(crate) fn transaction_key(hash: &TxHash, number: BlockNumber, index: u32) -> [u8; TX_START + 9] {
     let [_, short_index @ ..] = index.to_be_bytes();
-    [&hash[..TX_START], &short_number(number), &short_index].concat()
+    let mut key = [0; TX_START + 9];
+    key[..TX_START].copy_from_slice(&hash[..TX_START]);
+    key[TX_START..TX_START + 6].copy_from_slice(&short_number(number));
+    key[TX_START + 6..].copy_from_slice(&short_index);
+    key
 }
 
 /// Where the transaction of a lookup key is.
@@ -124,7 +128,27 @@ pub(crate) fn storage_index_prefix(hashed_address: B256, hashed_slot: B256) -> [
     prefix
 }
 
-/// The index key that says that block `number` changed what `prefix` stands for.
-pub(crate) fn index_key(prefix: &[u8], number: BlockNumber) -> Vec<u8> {
+/// The index key that says that block `number` changed an account.
+pub(crate) fn account_index_key(hashed_address: B256, number: BlockNumber) -> [u8; ACCOUNT_START + 6] {
+    let mut key = [0; ACCOUNT_START + 6];
+    key[..ACCOUNT_START].copy_from_slice(&account_index_prefix(hashed_address));
+    key[ACCOUNT_START..].copy_from_slice(&short_number(number));
+    key
+}
+
+/// The index key that says that block `number` changed a slot.
+pub(crate) fn storage_index_key(
+    hashed_address: B256,
+    hashed_slot: B256,
+    number: BlockNumber,
+) -> [u8; STORAGE_INDEX_PREFIX + 6] {
+    let mut key = [0; STORAGE_INDEX_PREFIX + 6];
+    key[..STORAGE_INDEX_PREFIX].copy_from_slice(&storage_index_prefix(hashed_address, hashed_slot));
+    key[STORAGE_INDEX_PREFIX..].copy_from_slice(&short_number(number));
+    key
+}
+
+/// Where in an index the blocks from `number` on are that changed what `prefix` stands for.
+pub(crate) fn index_position(prefix: &[u8], number: BlockNumber) -> Vec<u8> {
     [prefix, &short_number(number)].concat()
 }

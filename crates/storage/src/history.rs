@@ -9,8 +9,8 @@ use crate::{
     Result, StorageError,
     codec::{AddressHasher, decode_accounts, decode_slots},
     columns::{
-        self, account_index_prefix, index_key, number_key, number_of_index_key, slot_key,
-        storage_index_prefix,
+        self, account_index_key, account_index_prefix, index_position, number_key, number_of_index_key,
+        slot_key, storage_index_key, storage_index_prefix,
     },
     store::Snapshot,
 };
@@ -59,7 +59,7 @@ fn first_change<T>(
     find: impl Fn(BlockNumber) -> Result<Option<T>>,
 ) -> Result<Option<T>> {
     let mut cursor = snapshot.cursor(index, prefix)?;
-    cursor.seek(index_key(prefix, number.saturating_add(1)));
+    cursor.seek(index_position(prefix, number.saturating_add(1)));
     loop {
         cursor.status()?;
         let Some(key) = cursor.key() else { return Ok(None) };
@@ -167,20 +167,23 @@ fn visit_after(
     }
 }
 
-/// The index keys that stand for the changes of block `number`.
-pub(crate) fn index_keys(snapshot: &Snapshot, number: BlockNumber) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+/// Visits the index keys that stand for the changes of block `number`, with the column each is in.
+pub(crate) fn visit_index_keys(
+    snapshot: &Snapshot,
+    number: BlockNumber,
+    mut visit: impl FnMut(&'static str, &[u8]) -> Result<()>,
+) -> Result<()> {
     let mut hasher = AddressHasher::default();
-    let (mut accounts, mut slots) = (Vec::new(), Vec::new());
     for item in snapshot.iterate(columns::ACCOUNT_CHANGES, &number_key(number))? {
         for (address, _) in decode_accounts(&item?.1)? {
-            accounts.push(index_key(&account_index_prefix(hasher.hash(address)), number));
+            visit(columns::ACCOUNT_INDEX, &account_index_key(hasher.hash(address), number))?;
         }
     }
     for item in snapshot.iterate(columns::STORAGE_CHANGES, &number_key(number))? {
         for slot in decode_slots(&item?.1)? {
-            let prefix = storage_index_prefix(hasher.hash(slot.address), slot.hashed_slot);
-            slots.push(index_key(&prefix, number));
+            let key = storage_index_key(hasher.hash(slot.address), slot.hashed_slot, number);
+            visit(columns::STORAGE_INDEX, &key)?;
         }
     }
-    Ok((accounts, slots))
+    Ok(())
 }

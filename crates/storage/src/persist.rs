@@ -12,8 +12,7 @@ use crate::{
     Database, Heads, NewBlock, Result, StorageError,
     codec::{account_chunks, encode_account, encode_receipts, encode_slot, slot_chunks},
     columns::{
-        self, NUMBER_LIMIT, account_index_prefix, index_key, number_key, slot_key, storage_index_prefix,
-        transaction_key,
+        self, NUMBER_LIMIT, account_index_key, number_key, slot_key, storage_index_key, transaction_key,
     },
     store::{Snapshot, column},
     stored_state::{path_key, storage_path_key},
@@ -43,13 +42,13 @@ impl Database {
             return Ok(());
         }
         let db = self.db();
-        let mut batch = WriteBatch::default();
+        let layers: Vec<&StateLayer> = blocks.iter().map(|new| &**new.borrow().update.layer()).collect();
+        let mut batch = WriteBatch::with_capacity_bytes(layers.iter().map(|layer| size_of(layer)).sum());
         for new in blocks {
             write_block(db, &mut batch, new.borrow())?;
         }
         write_lookups(db, &mut batch, blocks)?;
         write_codes(db, &mut batch, blocks)?;
-        let layers: Vec<&StateLayer> = blocks.iter().map(|new| &**new.borrow().update.layer()).collect();
         write_layers(db, &mut batch, &self.snapshot(), &layers)?;
         self.commit(&mut writer, batch, Heads { latest, ..heads })?;
         debug!(number = latest.number, hash = %latest.hash, blocks = blocks.len(), "stored blocks");
@@ -59,6 +58,12 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// About how many bytes a batch takes for a block with these changes, so that it is not copied as it grows.
+fn size_of(layer: &StateLayer) -> usize {
+    const ACCOUNT_BYTES: usize = 200;
+    layer.nodes.accounts.size_bytes() + layer.accounts.len() * ACCOUNT_BYTES
 }
 
 /// Refuses a block that contradicts the head, itself or its state update.
@@ -117,22 +122,23 @@ fn write_lookups<B: Borrow<NewBlock>>(db: &DB, batch: &mut WriteBatch, blocks: &
             transactions.push(transaction_key(transaction.hash(), number, index));
         }
         for old in update.old() {
-            accounts.push(index_key(&account_index_prefix(old.hashed_address), number));
-            let keys = old.slots.iter().map(|(hashed_slot, _)| {
-                index_key(&storage_index_prefix(old.hashed_address, *hashed_slot), number)
-            });
-            slots.extend(keys);
+            accounts.push(account_index_key(old.hashed_address, number));
+            let slot_keys = old.slots.iter();
+            slots.extend(slot_keys.map(|(slot, _)| storage_index_key(old.hashed_address, *slot, number)));
         }
     }
-    let columns = [columns::TRANSACTIONS, columns::ACCOUNT_INDEX, columns::STORAGE_INDEX];
-    for (name, mut keys) in columns.into_iter().zip([transactions, accounts, slots]) {
-        keys.sort_unstable();
-        let column = column(db, name)?;
-        for key in keys {
-            batch.put_cf(column, key, []);
-        }
-    }
+    put_keys(batch, column(db, columns::TRANSACTIONS)?, transactions);
+    put_keys(batch, column(db, columns::ACCOUNT_INDEX)?, accounts);
+    put_keys(batch, column(db, columns::STORAGE_INDEX)?, slots);
     Ok(())
+}
+
+/// Puts keys without values, in order: so each is quickly put beside the one before it.
+fn put_keys<const N: usize>(batch: &mut WriteBatch, column: &rocksdb::ColumnFamily, mut keys: Vec<[u8; N]>) {
+    keys.sort_unstable();
+    for key in keys {
+        batch.put_cf(column, key, []);
+    }
 }
 
 fn write_codes<B: Borrow<NewBlock>>(db: &DB, batch: &mut WriteBatch, blocks: &[B]) -> Result<()> {
@@ -157,14 +163,14 @@ pub(crate) fn write_layers(
     let mut value = Vec::new();
     for (hashed_address, account) in newest(layers.iter().map(|layer| layer.accounts.iter())) {
         match account {
-            Some(account) => put_account(batch, accounts, *hashed_address, account, &mut value),
+            Some(account) => put_account(batch, accounts, hashed_address, account, &mut value),
             None => batch.delete_cf(accounts, hashed_address),
         }
     }
     write_storages(db, batch, stored, layers)?;
     let nodes = column(db, columns::ACCOUNT_NODES)?;
     for (path, node) in newest_rows(layers.iter().map(|layer| &layer.nodes.accounts)) {
-        put_node(batch, nodes, &path_key(&path), node);
+        put_node(batch, nodes, path_key(&path).as_ref(), node);
     }
     write_storage_nodes(db, batch, stored, layers)
 }
@@ -178,7 +184,7 @@ fn write_storages(db: &DB, batch: &mut WriteBatch, stored: &Snapshot, layers: &[
         }
         let storages = &storages[wiped.unwrap_or_default()..];
         for (hashed_slot, change) in newest(storages.iter().map(|storage| storage.slots.iter())) {
-            put_slot(batch, column, &slot_key(hashed_address, *hashed_slot), change.value);
+            put_slot(batch, column, &slot_key(hashed_address, hashed_slot), change.value);
         }
     }
     Ok(())
@@ -198,7 +204,7 @@ fn write_storage_nodes(
         }
         let updates = &updates[wiped.unwrap_or_default()..];
         for (path, node) in newest_rows(updates.iter().map(|updates| &updates.nodes)) {
-            put_node(batch, column, &storage_path_key(hashed_address, &path), node);
+            put_node(batch, column, storage_path_key(hashed_address, &path).as_ref(), node);
         }
     }
     Ok(())
@@ -246,12 +252,12 @@ fn put_node(batch: &mut WriteBatch, column: &rocksdb::ColumnFamily, key: &[u8], 
 }
 
 /// The entries of sorted maps, oldest map first, as one sorted list; of one key the newest entry counts.
-fn newest<'a, K: Ord + 'a, V>(
+fn newest<'a, K: Copy + Ord + 'a, V>(
     maps: impl Iterator<Item = impl Iterator<Item = (&'a K, V)>>,
-) -> Vec<(&'a K, V)> {
-    let mut entries: Vec<(&K, V)> = maps.flatten().collect();
+) -> Vec<(K, V)> {
+    let mut entries: Vec<(K, V)> = maps.flatten().map(|(key, value)| (*key, value)).collect();
     // Stable, and quick on what is made of sorted runs.
-    entries.sort_by_key(|(key, _)| *key);
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
     keep_last_of_equals(entries, |a, b| a.0 == b.0)
 }
 

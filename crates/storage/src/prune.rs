@@ -10,7 +10,7 @@ use crate::{
     codec::Pruned,
     columns::{self, number_key},
     database::{PRUNED_KEY, WriterGuard},
-    history::index_keys,
+    history::visit_index_keys,
     state_view::pruned,
     store::{column, write_synced},
 };
@@ -121,11 +121,10 @@ impl Database {
             }
             let mut batch = WriteBatch::default();
             for number in first..end {
-                let (accounts, slots) = index_keys(&snapshot, number)?;
-                for (name, keys) in [(columns::ACCOUNT_INDEX, accounts), (columns::STORAGE_INDEX, slots)] {
-                    let column = column(self.db(), name)?;
-                    keys.into_iter().for_each(|key| batch.delete_cf(column, key));
-                }
+                visit_index_keys(&snapshot, number, |name, key| {
+                    batch.delete_cf(column(self.db(), name)?, key);
+                    Ok(())
+                })?;
             }
             for name in [columns::ACCOUNT_CHANGES, columns::STORAGE_CHANGES] {
                 let column = column(self.db(), name)?;

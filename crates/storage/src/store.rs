@@ -19,8 +19,6 @@ pub(crate) fn column<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily> {
 pub(crate) fn write_synced(db: &DB, batch: WriteBatch) -> Result<()> {
     let mut options = WriteOptions::default();
     options.set_sync(true);
-    // Batches are written with their keys in order.
-    options.set_memtable_insert_hint_per_batch(true);
     Ok(db.write_opt(batch, &options)?)
 }
 
@@ -71,12 +69,17 @@ impl Snapshot {
     pub(crate) fn get_many(
         &self,
         column_name: &str,
-        keys: &[Vec<u8>],
+        keys: &[impl AsRef<[u8]>],
     ) -> Result<Vec<Result<Option<DBPinnableSlice<'_>>>>> {
         let mut options = ReadOptions::default();
         options.set_snapshot(self.0.borrow_dependent());
         let column = self.column(column_name)?;
-        let values = self.0.borrow_owner().batched_multi_get_cf_opt(column, keys, true, &options);
+        let values = self.0.borrow_owner().batched_multi_get_cf_opt(
+            column,
+            keys.iter().map(AsRef::as_ref),
+            true,
+            &options,
+        );
         Ok(values.into_iter().map(|value| Ok(value?)).collect())
     }
 

@@ -38,14 +38,36 @@ impl From<OverlayError<Self>> for StorageError {
     }
 }
 
-/// The key of a node in its trie: a byte a nibble.
-pub(crate) fn path_key(path: &Nibbles) -> Vec<u8> {
-    path.to_vec()
+/// The key of a node, on the stack: an account's hashed address or nothing, and a byte a nibble.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PathKey {
+    bytes: [u8; 96],
+    length: usize,
+}
+
+impl AsRef<[u8]> for PathKey {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// The key of a node of the account trie.
+pub(crate) fn path_key(path: &Nibbles) -> PathKey {
+    key_behind(&[], path)
 }
 
 /// The key of a node of a storage trie.
-pub(crate) fn storage_path_key(hashed_address: B256, path: &Nibbles) -> Vec<u8> {
-    [hashed_address.as_slice(), &path_key(path)].concat()
+pub(crate) fn storage_path_key(hashed_address: B256, path: &Nibbles) -> PathKey {
+    key_behind(hashed_address.as_slice(), path)
+}
+
+fn key_behind(owner: &[u8], path: &Nibbles) -> PathKey {
+    let mut key = PathKey { bytes: [0; 96], length: owner.len() + path.len() };
+    key.bytes[..owner.len()].copy_from_slice(owner);
+    for (byte, nibble) in key.bytes[owner.len()..].iter_mut().zip(path.iter()) {
+        *byte = nibble;
+    }
+    key
 }
 
 fn decode_node(bytes: &[u8]) -> Result<StoredNode> {
@@ -85,13 +107,13 @@ impl StateSource for StoredState {
     }
 
     fn account_node(&self, path: &Nibbles) -> Result<Option<StoredNode>> {
-        let node = self.snapshot.get_pinned(columns::ACCOUNT_NODES, &path_key(path))?;
+        let node = self.snapshot.get_pinned(columns::ACCOUNT_NODES, path_key(path).as_ref())?;
         node.map(|bytes| decode_node(&bytes)).transpose()
     }
 
     fn storage_node(&self, hashed_address: B256, path: &Nibbles) -> Result<Option<StoredNode>> {
         let key = storage_path_key(hashed_address, path);
-        let node = self.snapshot.get_pinned(columns::STORAGE_NODES, &key)?;
+        let node = self.snapshot.get_pinned(columns::STORAGE_NODES, key.as_ref())?;
         node.map(|bytes| decode_node(&bytes)).transpose()
     }
 

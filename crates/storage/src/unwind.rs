@@ -7,7 +7,7 @@ use tracing::warn;
 use crate::{
     Block, Database, Heads, Result, StorageError, StoredState,
     columns::{self, number_key, transaction_key},
-    history::{Reverts, index_keys},
+    history::{Reverts, visit_index_keys},
     persist::write_layers,
     reads,
     state_view::{pruned, revert},
@@ -61,11 +61,10 @@ impl Database {
             for name in [columns::HEADERS, columns::BODIES, columns::SENDERS, columns::RECEIPTS] {
                 batch.delete_cf(column(db, name)?, number_key(number));
             }
-            let (accounts, slots) = index_keys(&snapshot, number)?;
-            for (name, keys) in [(columns::ACCOUNT_INDEX, accounts), (columns::STORAGE_INDEX, slots)] {
-                let column = column(db, name)?;
-                keys.into_iter().for_each(|key| batch.delete_cf(column, key));
-            }
+            visit_index_keys(&snapshot, number, |name, key| {
+                batch.delete_cf(column(db, name)?, key);
+                Ok(())
+            })?;
             for name in [columns::ACCOUNT_CHANGES, columns::STORAGE_CHANGES] {
                 for item in snapshot.iterate(name, &number_key(number))? {
                     batch.delete_cf(column(db, name)?, item?.0);
