@@ -1,5 +1,9 @@
 //! Changing a trie: walks from the root to what changes, and hashes on the way back.
 
+mod build;
+mod extension;
+mod warm;
+
 use std::sync::Arc;
 
 use alloy_primitives::B256;
@@ -11,7 +15,12 @@ use crate::{
     changing::{Edit, EditError, Outcome},
     rows::{RowPlace, RowWriter},
     tree::{Branch, Child, Leaf, Link, Tree, nibble_at, path_of},
-    trie_reader::{Buffers, RootNode, TrieReader, leaf_reference},
+    trie_reader::{Buffers, RootNode, TrieReader},
+};
+
+use self::{
+    extension::{before, common_prefix, split_extension},
+    warm::{WARM_CHANGES, warm},
 };
 
 /// So many changes under one branch are worth sharing out between threads.
@@ -77,6 +86,8 @@ struct Editor<'a, E: Edit> {
     outcome: E::Outcome,
     buffers: Buffers,
     grown: usize,
+    /// Whether what is in memory below was touched.
+    is_warm: bool,
 }
 
 impl<'a, E: Edit> Editor<'a, E> {
@@ -88,6 +99,7 @@ impl<'a, E: Edit> Editor<'a, E> {
             outcome: E::Outcome::default(),
             buffers: Buffers::default(),
             grown: 0,
+            is_warm: false,
         }
     }
 
@@ -244,7 +256,7 @@ impl<'a, E: Edit> Editor<'a, E> {
         at: usize,
         changes: &[(B256, E::Change)],
         keep: bool,
-        mut split: Option<u8>,
+        split: Option<u8>,
     ) -> EditResult<bool, E> {
         if let ([(key, _)], None) = (changes, split) {
             let nibble = nibble_at(key, at);
@@ -256,6 +268,13 @@ impl<'a, E: Edit> Editor<'a, E> {
             groups.push((nibble_at(&group[0].0, at), group));
         }
         self.read_children(node, at, &groups)?;
+        if changes.len() <= WARM_CHANGES && !self.is_warm {
+            warm(node, at, changes);
+            self.is_warm = true;
+            let dirty = self.edit_groups(node, at, groups, keep, split);
+            self.is_warm = false;
+            return dirty;
+        }
         let mut dirty = false;
         if changes.len() >= PARALLEL_CHANGES && groups.len() > 1 && split.is_none() {
             let tasks: Vec<_> =
@@ -277,6 +296,19 @@ impl<'a, E: Edit> Editor<'a, E> {
             }
             return Ok(dirty);
         }
+        Ok(self.edit_groups(node, at, groups, keep, split)? | dirty)
+    }
+
+    fn edit_groups(
+        &mut self,
+        node: &mut Branch<E::Value>,
+        at: usize,
+        groups: Vec<Group<'_, E>>,
+        keep: bool,
+        mut split: Option<u8>,
+    ) -> EditResult<bool, E> {
+        let mut dirty = false;
+        let first = groups.first().map(|(_, group)| group[0].0).unwrap_or_default();
         for (nibble, group) in groups {
             let child = node.take(nibble);
             let child = match child {
@@ -292,7 +324,7 @@ impl<'a, E: Edit> Editor<'a, E> {
             && let Some(Child { link: Link::Branch(moved), .. }) = node.take(nibble)
         {
             // Nothing changes in it, but where it begins.
-            let mut path = path_of(&changes[0].0, at);
+            let mut path = path_of(&first, at);
             path.push(nibble);
             let place = self.rows.place(path);
             let moved = self.finish(moved, place);
@@ -363,64 +395,6 @@ impl<'a, E: Edit> Editor<'a, E> {
         Child { reference, is_leaf: false, link: Link::Branch(branch) }
     }
 
-    fn leaf_child(&mut self, key: B256, value: E::Value, depth: usize, keep: bool) -> Child<E::Value> {
-        let reference = leaf_reference(&key, depth, &value, &mut self.buffers);
-        let link = if keep || self.edit.holds_more(&value) {
-            self.grown += Leaf::<E::Value>::SIZE_BYTES;
-            Link::Leaf(Arc::new(Leaf { key, value, touched: self.now }))
-        } else {
-            Link::Unread
-        };
-        Child { reference, is_leaf: true, link }
-    }
-
-    /// Builds a trie of `leaves`, sorted by key, that begins at `depth`.
-    fn build(
-        &mut self,
-        depth: usize,
-        mut leaves: Vec<(B256, E::Value)>,
-        keep: bool,
-    ) -> Option<Child<E::Value>> {
-        if leaves.len() < 2 {
-            let (key, value) = leaves.pop()?;
-            return Some(self.leaf_child(key, value, depth, keep));
-        }
-        let mut leaves = leaves.into_iter();
-        let keys: Vec<_> = leaves.as_slice().iter().map(|(key, _)| *key).collect();
-        Some(self.build_branch(depth, &keys, &mut leaves, keep))
-    }
-
-    /// Builds the branch over `keys`, at least two, whose values come next in `leaves`.
-    fn build_branch(
-        &mut self,
-        depth: usize,
-        keys: &[B256],
-        leaves: &mut impl Iterator<Item = (B256, E::Value)>,
-        keep: bool,
-    ) -> Child<E::Value> {
-        let path = Nibbles::unpack_array(&keys[0].0);
-        let place = self.rows.place(path.slice(..depth));
-        let at = path.common_prefix_length(&Nibbles::unpack_array(&keys[keys.len() - 1].0));
-        let mut branch = Branch {
-            extension: path.slice(depth..at),
-            mask: Default::default(),
-            leaves: Default::default(),
-            touched: self.now,
-            references: Vec::new(),
-            links: Vec::new(),
-        };
-        for group in keys.chunk_by(|a, b| nibble_at(a, at) == nibble_at(b, at)) {
-            let child = if group.len() > 1 {
-                Some(self.build_branch(at + 1, group, leaves, keep))
-            } else {
-                leaves.next().map(|(key, value)| self.leaf_child(key, value, at + 1, keep))
-            };
-            branch.put(nibble_at(&group[0], at), child);
-        }
-        self.grown += branch.size_bytes();
-        self.finish(Arc::new(branch), place)
-    }
-
     fn read_branch(
         &mut self,
         link: Link<E::Value>,
@@ -447,38 +421,4 @@ impl<'a, E: Edit> Editor<'a, E> {
         let (key, value) = self.edit.reader().leaf(&path(), &child.reference, &mut self.buffers)?;
         Ok(Arc::new(Leaf { key, value: value.into(), touched: self.now }))
     }
-}
-
-/// How many nibbles `key` from `depth` on shares with `extension`.
-fn common_prefix(key: &B256, depth: usize, extension: &Nibbles) -> usize {
-    Nibbles::unpack_array(&key.0).slice(depth..).common_prefix_length(extension)
-}
-
-/// Whether `key` stands before all that is behind `extension` at `path`.
-fn before(key: &B256, path: &Nibbles, extension: &Nibbles) -> bool {
-    Nibbles::unpack_array(&key.0) < path.join(extension)
-}
-
-/// Makes `branch` one that stands after `fork` nibbles of its extension, with what it was as its only
-/// child. Gives the child's nibble.
-fn split_extension<V>(branch: &mut Branch<V>, fork: usize) -> u8 {
-    let extension = branch.extension;
-    let nibble = extension.get_unchecked(fork);
-    let below = Branch {
-        extension: extension.slice(fork + 1..),
-        mask: branch.mask,
-        leaves: branch.leaves,
-        touched: branch.touched,
-        references: std::mem::take(&mut branch.references),
-        links: std::mem::take(&mut branch.links),
-    };
-    branch.extension.truncate(fork);
-    branch.mask = Default::default();
-    branch.leaves = Default::default();
-    // Its reference is not right until its row is written.
-    branch.put(
-        nibble,
-        Some(Child { reference: Default::default(), is_leaf: false, link: Link::Branch(Arc::new(below)) }),
-    );
-    nibble
 }

@@ -16,7 +16,7 @@ use proptest::{
 
 /// Sequences of rounds run by each property; more by the environment variable.
 fn cases() -> u32 {
-    std::env::var("TRIE_TEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400)
+    std::env::var("TRIE_TEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000)
 }
 
 /// A key out of a small alphabet, so that keys meet, share long prefixes and collapse branches.
