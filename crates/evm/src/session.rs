@@ -58,7 +58,7 @@ impl<'a, D: DatabaseRef + Debug> Session<'a, D> {
             parent_beacon_block_root: header.parent_beacon_block_root,
             extra_data: Bytes::new(),
         };
-        let evm = OpenEvmFactory.create_evm(state, env);
+        let evm = OpenEvmFactory::new(spec, header.timestamp).create_evm(state, env);
         let mut executor = OpBlockExecutor::new(evm, context, spec, OpAlloyReceiptBuilder::default());
         executor
             .apply_pre_execution_changes()
@@ -104,6 +104,7 @@ impl<'a, D: DatabaseRef + Debug> Session<'a, D> {
             bundle: state.take_bundle(),
             gas_used: result.gas_used,
             da_footprint: result.blob_gas_used,
+            requests: result.requests,
         })
     }
 }

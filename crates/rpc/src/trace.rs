@@ -25,7 +25,8 @@ fn trace_one(
 ) -> RpcResult<GethTrace> {
     let mut inspector =
         DebugInspector::new(options).map_err(|error| RpcError::InvalidParams(format!("tracer: {error}")))?;
-    let result = OpenEvmFactory
+    let result = call
+        .factory
         .create_evm_with_inspector(call.state.clone(), call.env.clone(), &mut inspector)
         .transact(call.tx.clone())
         .map_err(|error| RpcError::Execution(error.to_string()))?;
@@ -50,7 +51,8 @@ impl Node {
         let parent = number.checked_sub(1).ok_or_else(not_found)?;
         let mut state: CallState = CacheDB::new(self.database.state_at(parent)?);
         let env = evm_env(self.spec(), &block.header);
-        let mut evm = OpenEvmFactory.create_evm(&mut state, env.clone());
+        let factory = OpenEvmFactory::new(self.spec(), block.header.timestamp);
+        let mut evm = factory.create_evm(&mut state, env.clone());
         SystemCaller::new(&**self.spec())
             .apply_pre_execution_changes(&block.header, &mut evm)
             .map_err(|error| RpcError::Internal(error.to_string()))?;
@@ -70,7 +72,7 @@ impl Node {
         let tx = txs.next().ok_or_else(not_found)?;
         let context =
             TransactionContext { block_hash: Some(block_hash), tx_index: Some(index), tx_hash: Some(hash) };
-        trace_one(PreparedCall { state, env, tx }, options.unwrap_or_default(), Some(context))
+        trace_one(PreparedCall { factory, state, env, tx }, options.unwrap_or_default(), Some(context))
     }
 
     /// `debug_traceCall`.
