@@ -301,7 +301,7 @@ async fn errors_have_the_codes_of_the_specification() {
 
     let (payload, root) = (&envelope["executionPayload"], &envelope["parentBeaconBlockRoot"]);
     assert_eq!(served.error_code("engine_newPayloadV3", json!([payload, [], root])).await, -38005);
-    assert_eq!(served.error_code("engine_newPayloadV2", json!([payload])).await, -38005);
+    assert_eq!(served.error_code("engine_newPayloadV2", json!([payload])).await, -32602);
     assert_eq!(served.error_code("engine_newPayloadV4", json!([payload, [], root])).await, -32602);
     assert_eq!(
         served.error_code("engine_newPayloadV4", json!([payload, [], root, ["0x0001"]])).await,
