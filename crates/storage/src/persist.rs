@@ -257,14 +257,14 @@ fn newest<'a, K: Copy + Ord + 'a, V>(
 ) -> Vec<(K, V)> {
     let mut entries: Vec<(K, V)> = maps.flatten().map(|(key, value)| (*key, value)).collect();
     // Stable, and quick on what is made of sorted runs.
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    entries.sort_by_key(|entry| entry.0);
     keep_last_of_equals(entries, |a, b| a.0 == b.0)
 }
 
 /// [`newest`] of trie nodes.
 fn newest_rows<'a>(rows: impl Iterator<Item = &'a NodeRows>) -> Vec<(Nibbles, Option<&'a [u8]>)> {
     let mut entries: Vec<_> = rows.flat_map(NodeRows::iter).collect();
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    entries.sort_by_key(|entry| entry.0);
     keep_last_of_equals(entries, |a, b| a.0 == b.0)
 }
 

@@ -156,7 +156,7 @@ fn blocks_on_a_past_block_are_read_and_proven_beside_the_stored_chain() {
     assert_state(&state, &model);
     let (next, model) = build_on(&state, &model, &steps_of(101));
     assert_state(&state.after((5, next.hash).into(), &next.update).unwrap(), &model);
-    assert!(chain.db.persist(&[new.clone()]).is_err(), "its parent is not the head");
+    assert!(chain.db.persist(std::slice::from_ref(&new)).is_err(), "its parent is not the head");
     chain.unwind_to(3);
     chain.db.persist(&[new, next]).unwrap();
     assert_state(&chain.db.state().unwrap(), &model);

@@ -39,7 +39,8 @@ fn snapshot_is_of_one_moment_while_the_chain_goes_on() {
 
 #[test]
 fn damaged_snapshot_is_refused_and_leaves_nothing() {
-    let damages: [(&str, fn(&std::path::Path)); 5] = [
+    type Damage = fn(&std::path::Path);
+    let damages: [(&str, Damage); 5] = [
         ("changed", |file| {
             let mut bytes = fs::read(file).unwrap();
             bytes[0] ^= 1;

@@ -25,7 +25,7 @@ pub(crate) fn encode_receipts(receipts: &[OpenReceipt]) -> Vec<u8> {
             Eip658Value::Eip658(success) => u8::from(success) * SUCCESS,
             Eip658Value::PostState(_) => HAS_POST_STATE,
         };
-        flags |= u8::from(nonce.is_some()) * HAS_NONCE | u8::from(version.is_some()) * HAS_VERSION;
+        flags |= (u8::from(nonce.is_some()) * HAS_NONCE) | (u8::from(version.is_some()) * HAS_VERSION);
         out.extend_from_slice(&[receipt.ty(), flags]);
         // Wraps where a receipt is nonsense, and comes back the same.
         put_number(&mut out, receipt.cumulative_gas_used().wrapping_sub(gas_before));
@@ -165,7 +165,7 @@ mod tests {
         #[test]
         fn receipts_decode_to_what_was_encoded(receipts in prop::collection::vec(receipt(), 0..4)) {
             let bytes = encode_receipts(&receipts);
-            prop_assert_eq!(decode_receipts(1, &bytes).unwrap(), receipts.clone());
+            prop_assert_eq!(&decode_receipts(1, &bytes).unwrap(), &receipts);
             if !receipts.is_empty() {
                 prop_assert!(decode_receipts(1, &bytes[..bytes.len() - 1]).is_err());
             }
