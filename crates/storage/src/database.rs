@@ -8,9 +8,8 @@ use arc_swap::ArcSwap;
 use openledger_chainspec::ChainSpec;
 use openledger_trie::AccountProof;
 use parking_lot::{Mutex, MutexGuard};
-use revm::database::BundleState;
-use rocksdb::{DB, WriteBatch};
-use tracing::{error, info};
+use rocksdb::{ColumnFamily, DB, FlushOptions, WriteBatch, properties};
+use tracing::{error, info, warn};
 
 use crate::{
     Heads, LostBlocks, Pruning, StateUpdate, StateView, StorageError,
@@ -69,6 +68,25 @@ pub(crate) struct Writer {
 
 /// The right to write, for as long as it is held.
 pub(crate) type WriterGuard<'a> = MutexGuard<'a, Writer>;
+
+/// Bytes that are in the log only at which closing writes them to tables: replaying them would take longer.
+const CLOSE_FLUSH_BYTES: u64 = 16 << 20;
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let columns: Result<Vec<_>> = columns::ALL.iter().map(|name| column(&self.db, name)).collect();
+        let Ok(columns) = columns else { return };
+        let in_memory = |column: &&ColumnFamily| {
+            let bytes = self.db.property_int_value_cf(*column, properties::CUR_SIZE_ACTIVE_MEM_TABLE);
+            bytes.ok().flatten().unwrap_or_default()
+        };
+        if columns.iter().map(in_memory).sum::<u64>() >= CLOSE_FLUSH_BYTES
+            && let Err(error) = self.db.flush_cfs_opt(&columns, &FlushOptions::default())
+        {
+            warn!(%error, "could not write to tables at closing: the next start takes longer");
+        }
+    }
+}
 
 impl Database {
     /// Opens the chain in the folder `path`, writing genesis where it is empty. Nothing is pruned.
@@ -174,19 +192,10 @@ impl Database {
         self.state_at(number)?.proof(address, slots)
     }
 
-    /// [`StateView::update`] of the state after block `parent`, which must be the head.
-    pub fn prepare(&self, parent: B256, changes: &BundleState) -> Result<StateUpdate> {
-        let state = self.state()?;
-        if state.block().hash != parent {
-            return Err(StorageError::NotOnHead { parent, head: state.block() });
-        }
-        state.update(changes)
-    }
-
     /// Writes to tables what is in memory and in the log only. Never needed for safety.
     pub fn flush(&self) -> Result<()> {
         let columns = columns::ALL.iter().map(|name| column(self.db(), name)).collect::<Result<Vec<_>>>()?;
-        Ok(self.db().flush_cfs_opt(&columns, &rocksdb::FlushOptions::default())?)
+        Ok(self.db().flush_cfs_opt(&columns, &FlushOptions::default())?)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

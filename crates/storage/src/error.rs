@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use openledger_trie::{OverlayError, TrieError};
 use revm::database_interface::DBErrorMarker;
 use thiserror::Error;
@@ -111,12 +111,6 @@ pub enum StorageError {
         found: B256,
         /// The root of the state.
         expected: B256,
-    },
-    /// What a state update says nothing of.
-    #[error("the block does not change account {address}: read it from the state")]
-    UnchangedAccount {
-        /// The account asked for.
-        address: Address,
     },
     /// The parent is not the head, so nothing can be built on it here.
     #[error("parent {parent} is not the head {} ({})", head.hash, head.number)]

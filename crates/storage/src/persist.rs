@@ -19,11 +19,6 @@ use crate::{
 };
 
 impl Database {
-    /// Stores one block on top of the head; see [`Self::persist`].
-    pub fn append(&self, new: NewBlock) -> Result<()> {
-        self.persist(&[new])
-    }
-
     /// Stores consecutive blocks, oldest first, the first on top of the head: all or nothing, and
     /// durably. When this returns, they survive power loss.
     ///

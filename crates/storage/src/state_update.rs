@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use alloy_primitives::{Address, B256, Bytes, address, keccak256};
 use openledger_trie::{EMPTY_ROOT_HASH, StateLayer};
 
-use crate::{Result, StateView, StorageError, changes::OldAccount};
+use crate::{Result, StateView, changes::OldAccount};
 
 /// The contract whose storage root an OP header names as its `withdrawalsRoot`.
 const MESSAGE_PASSER: Address = address!("4200000000000000000000000000000000000016");
@@ -57,17 +57,6 @@ impl StateUpdate {
     /// Isthmus; the empty root where there is no such account.
     pub fn withdrawals_root(&self) -> B256 {
         self.0.withdrawals_root
-    }
-
-    /// The storage root of an account after the changes, where the block changes the account or it is
-    /// `L2ToL1MessagePasser`.
-    pub fn storage_root_of(&self, address: Address) -> Result<B256> {
-        if address == MESSAGE_PASSER {
-            return Ok(self.0.withdrawals_root);
-        }
-        let account = self.0.layer.accounts.get(&keccak256(address));
-        let account = account.ok_or(StorageError::UnchangedAccount { address })?;
-        Ok(account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))
     }
 
     /// The flat state and the stored nodes that changed, to read the state through.

@@ -22,8 +22,9 @@ use crate::{
 /// Blocks between the stored head and the oldest block whose state can be proven.
 pub const PROOF_BLOCKS: u64 = 10_064;
 
-/// Accounts and slots that may have changed since a block whose state is to be proven.
-pub const PROOF_CHANGES: usize = 1_000_000;
+/// Accounts and slots that may have changed since a block whose state is to be proven: a few hundred bytes of
+/// memory each, while the proof is made.
+pub const PROOF_CHANGES: usize = 400_000;
 
 /// The state after one block. Cheap to clone; keep it no longer than needed, for it holds back the
 /// database's clean-up.
@@ -149,7 +150,7 @@ impl StateView {
     pub fn trie_source(&self) -> Result<TrieSource> {
         let mut source = TrieSource::new(self.stored.clone(), Vec::with_capacity(self.blocks.len() + 1));
         if let Some(past) = self.past {
-            source.push(Arc::new(self.layer_back_to(past)?));
+            source.push(self.layer_back_to(past)?);
         }
         for (_, update) in &self.blocks {
             source.push(Arc::clone(update.layer()));
@@ -158,14 +159,15 @@ impl StateView {
     }
 
     /// The stored state of `past` as a layer over the stored head's.
-    fn layer_back_to(&self, past: BlockNumHash) -> Result<StateLayer> {
-        let snapshot = self.stored.snapshot();
-        if past.number < self.head.number.saturating_sub(PROOF_BLOCKS) {
-            let first = self.head.number.saturating_sub(PROOF_BLOCKS);
+    fn layer_back_to(&self, past: BlockNumHash) -> Result<Arc<StateLayer>> {
+        let first = self.head.number.saturating_sub(PROOF_BLOCKS);
+        if past.number < first {
             return Err(StorageError::Pruned { what: "proof", number: past.number, first });
         }
-        let reverts = Reverts::to(snapshot, past.number, PROOF_CHANGES)?;
-        revert(&self.stored, self.head.number, past.number, &reverts)
+        self.tries.past(self.head.hash, past.hash, || {
+            let reverts = Reverts::to(self.stored.snapshot(), past.number, PROOF_CHANGES)?;
+            revert(&self.stored, self.head.number, past.number, &reverts)
+        })
     }
 
     /// Reads what `changes` change of this state, so that a trie can be given it and the result be

@@ -208,7 +208,7 @@ fn block_that_does_not_fit_is_refused_and_changes_nothing() {
     let (stale, _) = chain.build(&steps);
     chain.append(&steps);
     let heads = chain.db.heads();
-    let error = chain.db.append(stale).unwrap_err();
+    let error = chain.db.persist(&[stale]).unwrap_err();
     assert!(matches!(error, StorageError::NotOnHead { .. }), "{error}");
 
     let (mut wrong_root, _) = chain.build(&[Step { address: 0, op: Op::SetBalance(8) }]);
@@ -219,11 +219,9 @@ fn block_that_does_not_fit_is_refused_and_changes_nothing() {
     let (mut no_sender, _) = chain.build(&steps);
     no_sender.senders.clear();
     for block in [wrong_root, wrong_hash, no_sender] {
-        let error = chain.db.append(block).unwrap_err();
+        let error = chain.db.persist(&[block]).unwrap_err();
         assert!(matches!(error, StorageError::InvalidBlock { .. }), "{error}");
     }
-    let error = chain.db.prepare(B256::ZERO, &Default::default()).unwrap_err();
-    assert!(matches!(error, StorageError::NotOnHead { .. }), "{error}");
     assert_eq!(chain.db.heads(), heads);
     chain.db.check().unwrap();
 }

@@ -36,7 +36,7 @@ fn child_that_fills_the_disk() {
         let number = chain.db.heads().latest.number + 1;
         let (new, model) = chain.build(&steps_of(number));
         let block = new.block.clone();
-        match chain.db.append(new) {
+        match chain.db.persist(&[new]) {
             Ok(()) => {
                 chain.blocks.push(block);
                 chain.models.push(model);

@@ -42,7 +42,7 @@ fn write(chain: &mut TestChain, known: &Known) {
             known.add(new.hash, model.clone());
             chain.blocks.push(new.block.clone());
             chain.models.push(model);
-            chain.db.append(new).unwrap();
+            chain.db.persist(&[new]).unwrap();
         }
         let head = chain.db.heads().latest.number;
         chain.unwind_to(head.saturating_sub(round % 4));

@@ -217,7 +217,7 @@ impl TestChain {
     pub fn append(&mut self, steps: &[Step]) {
         let (new, model) = self.build(steps);
         self.blocks.push(new.block.clone());
-        self.db.append(new).unwrap();
+        self.db.persist(&[new]).unwrap();
         self.models.push(model);
     }
 
