@@ -1,6 +1,7 @@
 //! Building the block that payload attributes determine, on a witness.
 
 use alloy_consensus::Header;
+use alloy_op_hardforks::OpHardforks;
 use alloy_primitives::keccak256;
 use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
@@ -27,6 +28,8 @@ pub fn execute_payload(
     let hashed_passer = keccak256(StateRoots::MESSAGE_PASSER);
     let passer = match layer.accounts.get(&hashed_passer) {
         Some(account) => *account,
+        // Before Isthmus no header names its root, so a witness need not hold it.
+        None if !spec.is_isthmus_active_at_timestamp(pending.header.timestamp) => None,
         None => state.account(hashed_passer)?,
     };
     let message_passer = passer.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);

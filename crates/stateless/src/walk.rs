@@ -1,9 +1,9 @@
 //! Walking one trie of a witness from its root.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 use alloy_rlp::Decodable;
 use alloy_trie::{
-    EMPTY_ROOT_HASH, Nibbles,
+    EMPTY_ROOT_HASH, Nibbles, TrieMask,
     nodes::{BranchNode, RlpNode, TrieNode},
 };
 use openledger_trie::StoredNode;
@@ -21,20 +21,12 @@ pub(crate) struct Walk<'a> {
     pub(crate) root: B256,
 }
 
-/// A node with the bytes that it was read from.
-struct Node {
-    rlp: Bytes,
-    node: TrieNode,
-}
-
 fn malformed(reason: impl ToString) -> WitnessError {
     WitnessError::Malformed { what: WHAT, reason: reason.to_string() }
 }
 
-fn decode(rlp: Bytes) -> Result<Node, WitnessError> {
-    let mut rest = &rlp[..];
-    let node = TrieNode::decode(&mut rest).map_err(malformed)?;
-    Ok(Node { rlp, node })
+fn decode(mut rlp: &[u8]) -> Result<TrieNode, WitnessError> {
+    TrieNode::decode(&mut rlp).map_err(malformed)
 }
 
 /// The child of a branch under `nibble`.
@@ -44,17 +36,17 @@ fn child_of(branch: &BranchNode, nibble: u8) -> Option<&RlpNode> {
 }
 
 impl Walk<'_> {
-    fn root(&self) -> Result<Option<Node>, WitnessError> {
+    fn root(&self) -> Result<Option<TrieNode>, WitnessError> {
         if self.root == EMPTY_ROOT_HASH {
             return Ok(None);
         }
-        decode(self.witness.get(WHAT, self.root)?.clone()).map(Some)
+        decode(self.witness.get(WHAT, self.root)?).map(Some)
     }
 
-    fn resolve(&self, reference: &RlpNode) -> Result<Node, WitnessError> {
+    fn resolve(&self, reference: &RlpNode) -> Result<TrieNode, WitnessError> {
         match reference.as_hash() {
-            Some(hash) => decode(self.witness.get(WHAT, hash)?.clone()),
-            None => decode(Bytes::copy_from_slice(reference.as_slice())),
+            Some(hash) => decode(self.witness.get(WHAT, hash)?),
+            None => decode(reference.as_slice()),
         }
     }
 
@@ -64,7 +56,7 @@ impl Walk<'_> {
         let Some(mut current) = self.root()? else { return Ok(None) };
         let mut at = 0;
         loop {
-            let reference = match current.node {
+            let reference = match current {
                 TrieNode::EmptyRoot => return Ok(None),
                 TrieNode::Leaf(leaf) => return Ok((leaf.key == key.slice(at..)).then_some(leaf.value)),
                 TrieNode::Extension(extension) => {
@@ -95,12 +87,12 @@ impl Walk<'_> {
         let mut at = 0;
         loop {
             let rest = path.slice(at..);
-            let reference = match &current.node {
+            let reference = match &current {
                 TrieNode::EmptyRoot | TrieNode::Leaf(_) => return Ok(None),
                 TrieNode::Extension(extension) => {
-                    let branch = self.resolve(&extension.child)?;
                     if rest.is_empty() {
-                        return self.to_stored(extension.key, &branch).map(Some);
+                        let branch = self.resolve(&extension.child)?;
+                        return self.to_stored(extension.key, branch).map(Some);
                     }
                     // What stands right behind an extension is stored with it, not by itself.
                     if !rest.starts_with(&extension.key) || rest.len() == extension.key.len() {
@@ -111,7 +103,7 @@ impl Walk<'_> {
                 }
                 TrieNode::Branch(branch) => {
                     let Some(nibble) = rest.first() else {
-                        return self.to_stored(Nibbles::new(), &current).map(Some);
+                        return self.to_stored(Nibbles::new(), current).map(Some);
                     };
                     let Some(child) = child_of(branch, nibble) else { return Ok(None) };
                     at += 1;
@@ -122,25 +114,21 @@ impl Walk<'_> {
         }
     }
 
-    /// The encoding of a stored node: mask of leaves, extension, branch.
-    fn to_stored(&self, extension: Nibbles, node: &Node) -> Result<StoredNode, WitnessError> {
-        let TrieNode::Branch(branch) = &node.node else {
+    /// The branch of `node`, with the extension before it.
+    fn to_stored(&self, extension: Nibbles, node: TrieNode) -> Result<StoredNode, WitnessError> {
+        let TrieNode::Branch(branch) = node else {
             return Err(malformed("an extension that leads to no branch"));
         };
-        let mut leaves = 0_u16;
+        let mut leaves = TrieMask::default();
         for nibble in 0..16 {
-            let Some(child) = child_of(branch, nibble) else { continue };
+            let Some(child) = child_of(&branch, nibble) else { continue };
             // Of a child that the witness leaves out nobody goes on to read.
             let is_known = child.as_hash().is_none_or(|hash| self.witness.find(hash).is_some());
-            if is_known && matches!(self.resolve(child)?.node, TrieNode::Leaf(_)) {
-                leaves |= 1 << nibble;
+            if is_known && matches!(self.resolve(child)?, TrieNode::Leaf(_)) {
+                leaves.set_bit(nibble);
             }
         }
-        let mut bytes = leaves.to_be_bytes().to_vec();
-        bytes.push(u8::try_from(extension.len()).map_err(malformed)?);
-        bytes.extend_from_slice(&extension.pack());
-        bytes.extend_from_slice(&node.rlp);
-        StoredNode::decode(&bytes).map_err(malformed)
+        StoredNode::new(extension, leaves, branch).map_err(malformed)
     }
 
     /// The first leaf at or after `from`.
@@ -156,11 +144,11 @@ impl Walk<'_> {
     /// the path, which is bounded.
     fn seek_under(
         &self,
-        node: Node,
+        node: TrieNode,
         mut path: Nibbles,
         from: &Nibbles,
     ) -> Result<Option<(B256, Vec<u8>)>, WitnessError> {
-        match node.node {
+        match node {
             TrieNode::EmptyRoot => Ok(None),
             TrieNode::Leaf(leaf) => {
                 path.extend(&leaf.key);
