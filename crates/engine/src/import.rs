@@ -65,7 +65,7 @@ type CheckedResult = Result<Checked, Failure>;
 /// Why the pipeline stops, with the block to blame where executing it is what failed.
 struct Failure {
     error: EngineError,
-    block: Option<(Block, BlockNumHash)>,
+    block: Option<Box<(Block, BlockNumHash)>>,
 }
 
 impl<E: Into<EngineError>> From<E> for Failure {
@@ -135,10 +135,12 @@ impl Engine {
             // Whoever waits to hand over more learns that no more is taken.
             drop(checked);
             drop(root_jobs);
+            let root = root.join();
+            // What the state root's stage found wrong is in an earlier block.
             if let Err(error) = executing {
                 failure.lock().get_or_insert(error);
             }
-            root.join()
+            root
         });
         let Ok(root) = root else {
             return Err(EngineError::Thread("the state root's stage of an import has panicked".to_owned()));
@@ -163,9 +165,10 @@ impl Engine {
         match failure {
             None => Ok(imported),
             Some(Failure { error, block }) => {
-                if let (EngineError::Invalid(reason), Some((block, id))) = (&error, block)
+                if let (EngineError::Invalid(reason), Some(refused)) = (&error, block)
                     && reason.is_invalid_block()
                 {
+                    let (block, id) = *refused;
                     let view = self.head_state()?;
                     self.record_refused(&view, &block, id, reason);
                 }
@@ -198,7 +201,8 @@ impl Engine {
             let executed = match executed {
                 Ok(executed) => executed,
                 Err(error) => {
-                    return Err(Failure { error: error.into(), block: Some((checked.block, checked.id)) });
+                    let block = Some(Box::new((checked.block, checked.id)));
+                    return Err(Failure { error: error.into(), block });
                 }
             };
             self.cache.apply(checked.id, &executed.bundle);
@@ -313,7 +317,7 @@ impl RootStage<'_> {
         let Checked { block, id, senders } = checked;
         let update = self.view.update(&executed.bundle).map_err(EngineError::from)?;
         if let Err(error) = check_roots(self.spec, &update, &block.header, id.number) {
-            return Err(Failure { error: error.into(), block: Some((block, id)) });
+            return Err(Failure { error: error.into(), block: Some(Box::new((block, id))) });
         }
         self.view = self.view.after(id, &update).map_err(EngineError::from)?;
         self.imported.head = id;

@@ -9,6 +9,9 @@ use alloy_primitives::{Address, B256};
 use node::{Node, create_datanet, mint, tx};
 use openledger_engine::{Block, EngineConfig, EngineError, EvmExecution};
 
+/// What is done to a block, and what the refusal must name.
+type Tamper = (&'static str, fn(&mut Block));
+
 async fn chain(length: u64) -> (Vec<Block>, Vec<B256>) {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::open(folder.path());
@@ -63,7 +66,7 @@ async fn an_imported_chain_is_the_one_that_was_built() {
 #[tokio::test]
 async fn a_wrong_block_stops_an_import_and_those_before_it_stay() {
     let (blocks, roots) = chain(30).await;
-    let tamper: [(&str, fn(&mut Block)); 4] = [
+    let tamper: [Tamper; 4] = [
         ("stateRoot", |block| block.header.state_root = B256::ZERO),
         ("receiptsRoot", |block| block.header.receipts_root = B256::ZERO),
         ("transactionsRoot", |block| drop(block.body.transactions.pop())),

@@ -157,3 +157,14 @@ pub fn create_datanet(index: u8, nonce: u64) -> Recovered<OpenTxEnvelope> {
     };
     tx(index, nonce, DATANETS, 0, call.abi_encode())
 }
+
+/// The same transaction with another gas limit, signed anew.
+pub fn limited(transaction: Recovered<OpenTxEnvelope>, gas_limit: u64) -> Recovered<OpenTxEnvelope> {
+    let sender = transaction.signer();
+    let OpenTxEnvelope::Eip1559(signed) = transaction.into_inner() else { panic!("not of type 2") };
+    let mut tx = signed.strip_signature();
+    tx.gas_limit = gas_limit;
+    let index = (1..=255).find(|index| signer(*index).address() == sender).unwrap();
+    let signature = signer(index).sign_hash_sync(&tx.signature_hash()).unwrap();
+    Recovered::new_unchecked(OpenTxEnvelope::Eip1559(tx.into_signed(signature)), sender)
+}
