@@ -18,8 +18,9 @@ use crate::{
 /// Bytes of table blocks, their indices and filters in memory, over all column families.
 pub const BLOCK_CACHE_BYTES: usize = 256 << 20;
 
-/// Bytes of writes in memory that are not in tables yet. As many can be on their way to tables.
-pub const WRITE_BUFFERS_BYTES: usize = 256 << 20;
+/// Bytes of writes in memory that are not in tables yet, and of the log that they are replayed from after a
+/// crash. As many can be on their way to tables.
+pub const WRITE_BUFFERS_BYTES: usize = 128 << 20;
 
 /// Table files kept open.
 pub const OPEN_FILES: i32 = 1024;
@@ -73,7 +74,7 @@ fn open_with(path: &Path, recovery: DBRecoveryMode) -> Result<DB> {
     // All column families go to tables together, so that any whole part of the log fits to them.
     options.set_atomic_flush(true);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
-    options.set_max_total_wal_size(2 * WRITE_BUFFERS_BYTES as u64);
+    options.set_max_total_wal_size(WRITE_BUFFERS_BYTES as u64);
     options.set_max_open_files(OPEN_FILES);
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(1 << 20);

@@ -39,7 +39,7 @@ pub struct DatabaseStats {
 }
 
 impl DatabaseStats {
-    /// Bytes of all tables on disk. The log comes on top, up to twice the write buffers.
+    /// Bytes of all tables on disk. The log comes on top, about as large as the write buffers at most.
     pub fn table_bytes(&self) -> u64 {
         self.columns.iter().map(|column| column.table_bytes).sum()
     }
