@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.cache/cargo-tools/bin:$(PATH)
 forge := $(CURDIR)/contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 
-.PHONY: help setup devnet build test format clippy deny nextest doctest contracts conformance clean-devnet
+.PHONY: help setup devnet build test format clippy deny nextest doctest contracts conformance bench-core clean-devnet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,3 +56,10 @@ conformance: setup ## run the suites that others wrote, in OPENLEDGER_SHARED
 
 doctest:
 	cargo test --locked --workspace --doc --quiet
+
+PROFILE ?= release
+
+bench-core: setup ## measure the core; ARGS="--only import" measures a part, see docs/benchmarks.md
+	cargo build --locked --profile $(PROFILE) -p openledger-bench
+	target/$(PROFILE:dev=debug)/bench-core --docs docs/benchmarks.md --date $$(date -u +%F) \
+		--command-line "make bench-core$(if $(filter-out release,$(PROFILE)), PROFILE=$(PROFILE))$(if $(ARGS), ARGS=\"$(ARGS)\")" $(ARGS)

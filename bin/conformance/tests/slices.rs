@@ -38,18 +38,11 @@ fn check(folder: &Path, run: fn(&Path) -> eyre::Result<Vec<Case>>, at_least: usi
 fn blocks_of_every_fork_are_accepted_or_refused_as_their_authors_say() {
     let patterns = [
         "*/frontier/*",
-        "*/homestead/*",
-        "*/byzantium/*",
-        "*/istanbul/*",
         "*/berlin/*",
-        "*/london/*",
-        "*/paris/*",
+        "*/london/validation/*",
         "*/shanghai/*",
         "*/cancun/eip4788*",
-        "*/prague/eip7002*",
-        "*/prague/eip7251*",
         "*/prague/eip2935*",
-        "*/osaka/*",
     ];
     if let Some(folder) = unpack("eest-blockchain.tar.xz", &patterns) {
         check(folder.path(), run_blocks, 500);

@@ -2,7 +2,6 @@
 
 use alloy_primitives::B256;
 use openledger_evm::ExecutionError;
-use openledger_trie::TrieError;
 use revm::database_interface::DBErrorMarker;
 use thiserror::Error;
 
@@ -38,9 +37,6 @@ pub enum StatelessError {
     /// The block cannot be executed.
     #[error(transparent)]
     Execution(#[from] ExecutionError),
-    /// The state root cannot be computed.
-    #[error("state root: {0}")]
-    Trie(#[from] TrieError<WitnessError>),
     /// The witness lacks something.
     #[error(transparent)]
     Witness(#[from] WitnessError),

@@ -7,7 +7,6 @@ use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_chainspec::ChainSpec;
 use openledger_evm::{Block, BuildInput, StateRoots, build_block};
-use openledger_trie::{StateSource, update_state_root};
 
 use crate::{StatelessError, Witness, WitnessState, changes::state_changes};
 
@@ -24,14 +23,14 @@ pub fn execute_payload(
     let parent_hash = parent.hash_slow();
     let input = BuildInput { spec, state, parent, parent_hash, attributes, pool: Vec::new() };
     let pending = build_block(input, || false)?;
-    let layer = update_state_root(&state, state.root(), state_changes(&pending.executed.bundle))?;
+    let after = state.after(&state_changes(&pending.executed.bundle))?;
     let hashed_passer = keccak256(StateRoots::MESSAGE_PASSER);
-    let passer = match layer.accounts.get(&hashed_passer) {
+    let passer = match after.accounts.get(&hashed_passer) {
         Some(account) => *account,
         // Before Isthmus no header names its root, so a witness need not hold it.
         None if !spec.is_isthmus_active_at_timestamp(pending.header.timestamp) => None,
         None => state.account(hashed_passer)?,
     };
     let message_passer = passer.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-    Ok(pending.seal(spec, StateRoots { state: layer.state_root, message_passer }))
+    Ok(pending.seal(spec, StateRoots { state: after.root, message_passer }))
 }

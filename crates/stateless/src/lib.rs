@@ -4,11 +4,11 @@
 mod changes;
 mod error;
 mod execute;
+mod sparse;
 mod state;
-mod walk;
 mod witness;
 
 pub use error::{StatelessError, WitnessError};
 pub use execute::execute_payload;
-pub use state::WitnessState;
+pub use state::{StateAfter, WitnessState};
 pub use witness::Witness;

@@ -15,11 +15,6 @@ impl Witness {
     pub(crate) fn get(&self, what: &'static str, hash: B256) -> Result<&Bytes, WitnessError> {
         self.preimages.get(&hash).ok_or(WitnessError::Missing { what, hash })
     }
-
-    /// Whether there are bytes with this hash.
-    pub(crate) fn find(&self, hash: B256) -> Option<&Bytes> {
-        self.preimages.get(&hash)
-    }
 }
 
 impl FromIterator<Bytes> for Witness {
