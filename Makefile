@@ -3,7 +3,8 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.cache/cargo-tools/bin:$(PATH)
 forge := $(CURDIR)/contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 
-.PHONY: help setup devnet build test format clippy deny nextest doctest contracts clean-devnet bench-attribution
+.PHONY: help setup devnet build test format clippy deny nextest doctest contracts conformance differential mutants \
+	bench-attribution bench-core clean-devnet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,5 +45,26 @@ nextest: ## the tests of the Rust code, the small story included
 	cargo build --locked --bins
 	cargo nextest run --locked --workspace
 
+shared := $(or $(OPENLEDGER_SHARED),../shared)
+fixtures := target/conformance
+suites := eest-blockchain eest-state ethereum-tests op-stack execution-apis
+
+conformance: setup ## run the suites that others wrote, in OPENLEDGER_SHARED
+	cargo build --locked -p openledger-conformance
+	rm -rf $(fixtures) && mkdir -p $(fixtures)
+	for suite in $(suites); do tar xf $(shared)/conformance/$$suite.tar.xz -C $(fixtures) || exit 1; done
+	target/debug/conformance roots $(fixtures)/ethereum-tests/TrieTests
+	target/debug/conformance op-block $(fixtures)/kona-executor-json
+	target/debug/conformance state $(fixtures)/eest-*/state_tests
+	target/debug/conformance blocks $(fixtures)/eest-*/blockchain_tests
+	OPENLEDGER_SHARED=$(abspath $(shared)) cargo nextest run --locked -p openledger-bin -E 'test(imported)'
+
 doctest:
 	cargo test --locked --workspace --doc --quiet
+
+PROFILE ?= release
+
+bench-core: setup ## measure the core; ARGS="--only import" measures a part, see docs/benchmarks.md
+	cargo build --locked --profile $(PROFILE) -p openledger-bench
+	target/$(PROFILE:dev=debug)/bench-core --docs docs/benchmarks.md --date $$(date -u +%F) \
+		--command-line "make bench-core$(if $(filter-out release,$(PROFILE)), PROFILE=$(PROFILE))$(if $(ARGS), ARGS=\"$(ARGS)\")" $(ARGS)

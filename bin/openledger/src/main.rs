@@ -4,6 +4,7 @@ mod batcher;
 mod db;
 mod devnet;
 mod endpoint;
+mod import;
 mod l1_headers;
 mod logging;
 mod node;
@@ -32,6 +33,8 @@ enum Command {
     Proposer(proposer::ProposerArguments),
     /// Puts up a whole network on this machine and plays a story on it.
     Devnet(devnet::DevnetArguments),
+    /// Adds the blocks of a file to a chain, and prints the head and what it took.
+    Import(import::ImportArguments),
     /// Looks at a node's database.
     #[command(subcommand)]
     Db(db::DbCommand),
@@ -57,6 +60,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Batcher(arguments) => batcher::run(arguments).await,
         Command::Proposer(arguments) => proposer::run(arguments).await,
         Command::Devnet(arguments) => devnet::run(arguments).await,
+        Command::Import(arguments) => import::run(arguments).await,
         Command::Db(command) => db::run(command),
     }
 }

@@ -4,10 +4,14 @@ use crate::{db, l1_headers::L1Headers, shutdown};
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
 use clap::{Args, ValueEnum};
 use eyre::{Result, WrapErr, ensure, eyre};
+use jsonrpsee::Methods;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use openledger_chainspec::{ChainSpec, RollupConfig};
 use openledger_derivation::{Driver, DriverConfig};
 use openledger_engine::{ChainEvent, Engine, EngineConfig, EngineHandle};
+use openledger_engine_api::{
+    EngineApi, EngineApiConfig, EngineApiHandle, EngineApiServer, ServerConfig, load_or_create_secret,
+};
 use openledger_l1::{L1Client, L1ClientConfig};
 use openledger_rpc::{RpcConfig, RpcDeps, RpcServer, Submission};
 use openledger_sequencer::{Sequencer, SequencerConfig};
@@ -31,6 +35,9 @@ use url::Url;
 
 const RETRY: Duration = Duration::from_secs(2);
 
+/// Where the Engine API listens by default.
+const AUTHRPC_PORT: u16 = 8551;
+
 /// Flags of the node.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArguments {
@@ -46,12 +53,12 @@ pub(crate) struct NodeArguments {
     /// The rollup configuration, as op-node reads it.
     #[arg(long, value_name = "FILE")]
     rollup_config: PathBuf,
-    /// JSON-RPC endpoint of an L1 node.
-    #[arg(long = "l1.rpc", value_name = "URL")]
-    l1_rpc: Url,
+    /// JSON-RPC endpoint of an L1 node. With the role `engine`, its driver reads L1.
+    #[arg(long = "l1.rpc", value_name = "URL", required_if_eq_any([("role", "sequencer"), ("role", "verifier")]))]
+    l1_rpc: Option<Url>,
     /// Beacon API endpoint of an L1 node, for blobs.
-    #[arg(long = "l1.beacon", value_name = "URL")]
-    l1_beacon: Url,
+    #[arg(long = "l1.beacon", value_name = "URL", required_if_eq_any([("role", "sequencer"), ("role", "verifier")]))]
+    l1_beacon: Option<Url>,
     /// L1 blocks that a sequencer or verifier stays behind L1's head.
     #[arg(long = "l1.confirmations", default_value_t = 0)]
     l1_confirmations: u64,
@@ -67,9 +74,16 @@ pub(crate) struct NodeArguments {
     /// Port of JSON-RPC over WebSocket.
     #[arg(long = "ws.port", default_value_t = 8546)]
     ws_port: u16,
-    /// Port of the Engine API. This version drives its engine itself and does not serve it yet.
-    #[arg(long = "authrpc.port", default_value_t = 8551)]
-    authrpc_port: u16,
+    /// Address that the Engine API listens on.
+    #[arg(long = "authrpc.addr", default_value = "127.0.0.1")]
+    authrpc_addr: IpAddr,
+    /// Port of the Engine API. It is served where this or the secret is given, and with the role `engine`.
+    #[arg(long = "authrpc.port", value_name = "PORT")]
+    authrpc_port: Option<u16>,
+    /// File with the secret of the Engine API's tokens, 32 bytes in hex; made where it is missing. By
+    /// default `jwt.hex` in the data folder.
+    #[arg(long = "authrpc.jwtsecret", value_name = "FILE")]
+    authrpc_jwtsecret: Option<PathBuf>,
     /// Address and port of Prometheus metrics.
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
@@ -84,6 +98,8 @@ enum Role {
     Sequencer,
     /// Derives the chain from L1 alone.
     Verifier,
+    /// Does what a driver such as op-node or kona-node says over the Engine API.
+    Engine,
 }
 
 pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
@@ -107,7 +123,9 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let head = database.heads().latest;
     info!(role = ?arguments.role, head = head.number, hash = %head.hash, "opened the chain");
 
-    let (engine, engine_thread) = Engine::spawn(database.clone(), EngineConfig::default())?;
+    let bad_blocks = Some(arguments.datadir.join("bad-blocks"));
+    let (engine, engine_thread) =
+        Engine::spawn(database.clone(), EngineConfig { bad_blocks, ..Default::default() })?;
     let pool = TxPool::new(PoolConfig::default(), database.clone())?;
     let head_moved = Arc::new(Notify::new());
     let rpc = RpcServer::start(
@@ -121,9 +139,7 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     )
     .await?;
     info!(http = ?rpc.http_addr(), ws = ?rpc.ws_addr(), "JSON-RPC is up");
-    if arguments.authrpc_port != 8551 {
-        info!(port = arguments.authrpc_port, "the Engine API is not served by this version");
-    }
+    let engine_api = serve_engine_api(&arguments, &engine, &pool, rpc.methods().clone()).await?;
 
     let (stop, stopped) = watch::channel(false);
     let mut services = JoinSet::new();
@@ -135,6 +151,9 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     };
     info!("stopping");
     let _ = stop.send(true);
+    if let Some(engine_api) = engine_api {
+        engine_api.stop().await;
+    }
     rpc.stop().await;
     while let Some(service) = services.join_next().await {
         if let Err(error) = service.map_err(eyre::Report::from).and_then(|ended| ended) {
@@ -146,7 +165,25 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     ended
 }
 
-/// Sequencing and derivation, once L1 answers.
+/// The Engine API, where it is asked for.
+async fn serve_engine_api(
+    arguments: &NodeArguments,
+    engine: &EngineHandle,
+    pool: &TxPool,
+    eth: Methods,
+) -> Result<Option<EngineApiHandle>> {
+    let wanted = arguments.authrpc_port.is_some() || arguments.authrpc_jwtsecret.is_some();
+    if !wanted && arguments.role != Role::Engine {
+        return Ok(None);
+    }
+    let default_secret = arguments.datadir.join("jwt.hex");
+    let secret = load_or_create_secret(arguments.authrpc_jwtsecret.as_ref().unwrap_or(&default_secret))?;
+    let listen = SocketAddr::new(arguments.authrpc_addr, arguments.authrpc_port.unwrap_or(AUTHRPC_PORT));
+    let api = EngineApi::new(engine.clone(), Some(pool.clone()), EngineApiConfig::default());
+    Ok(Some(EngineApiServer::start(ServerConfig::new(listen, secret), api, eth).await?))
+}
+
+/// Sequencing and derivation, once L1 answers. With the role `engine` a driver of its own does both.
 async fn drive(
     arguments: NodeArguments,
     rollup: Arc<RollupConfig>,
@@ -154,10 +191,12 @@ async fn drive(
     pool: TxPool,
     stopped: watch::Receiver<bool>,
 ) -> Result<()> {
-    let l1 = Arc::new(L1Client::new(L1ClientConfig::new(
-        arguments.l1_rpc.clone(),
-        Some(arguments.l1_beacon.clone()),
-    ))?);
+    let Some(l1_rpc) = arguments.l1_rpc.clone().filter(|_| arguments.role != Role::Engine) else {
+        drop((engine, pool));
+        wait(stopped).await;
+        return Ok(());
+    };
+    let l1 = Arc::new(L1Client::new(L1ClientConfig::new(l1_rpc, arguments.l1_beacon.clone()))?);
     tokio::select! {
         reached = reach(&l1, rollup.l1_chain_id) => reached?,
         () = wait(stopped.clone()) => return Ok(()),
@@ -166,7 +205,7 @@ async fn drive(
     let driver = Driver::new(engine.clone(), Arc::clone(&l1), Arc::clone(&rollup), driver_config);
     let derivation = driver.run(wait(stopped.clone()));
     match arguments.role {
-        Role::Verifier => Ok(derivation.await?),
+        Role::Verifier | Role::Engine => Ok(derivation.await?),
         Role::Sequencer => {
             let headers = L1Headers { client: l1, confirmations: arguments.l1_confirmations };
             let sequencer = Sequencer::new(rollup, engine, headers, pool, SequencerConfig::default());
@@ -236,8 +275,8 @@ async fn follow_chain(
 
 fn rpc_config(arguments: &NodeArguments) -> RpcConfig {
     let submission = match (arguments.role, &arguments.sequencer_http) {
-        (Role::Sequencer, _) => Submission::Pool,
-        (Role::Verifier, Some(url)) => Submission::Forward(url.to_string()),
+        (Role::Sequencer, _) | (Role::Engine, None) => Submission::Pool,
+        (Role::Verifier | Role::Engine, Some(url)) => Submission::Forward(url.to_string()),
         (Role::Verifier, None) => Submission::Refuse,
     };
     RpcConfig {

@@ -9,8 +9,8 @@ use alloy_eips::{BlockNumHash, BlockNumberOrTag};
 use alloy_primitives::Bytes;
 use alloy_provider::{DynProvider, Provider};
 use alloy_rlp::Decodable;
-use op_alloy_consensus::OpTxEnvelope;
 use openledger_chainspec::RollupConfig;
+use openledger_primitives::OpenTxEnvelope;
 use openledger_protocol::SingularBatch;
 use openledger_tx_manager::{TxCandidate, TxManager};
 use serde::Deserialize;
@@ -122,7 +122,7 @@ impl Batcher {
         while pending.next_number() <= latest.number && pending.has_room() {
             let number = BlockNumberOrTag::Number(pending.next_number());
             let raw: Bytes = self.ask("debug_getRawBlock", (number,)).await?;
-            let block = Block::<OpTxEnvelope>::decode(&mut raw.as_ref())
+            let block = Block::<OpenTxEnvelope>::decode(&mut raw.as_ref())
                 .map_err(|e| BatcherError::L2(format!("block {number}: {e}")))?;
             let (batch, block) = SingularBatch::from_block(&block, &self.rollup.genesis)?;
             if pending.push(PendingBlock { block, batch }, l1_number).is_err() {

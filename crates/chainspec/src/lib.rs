@@ -3,6 +3,7 @@
 
 mod base_fee;
 mod error;
+mod ethereum_forks;
 mod genesis_header;
 mod hardfork;
 mod op_forks;

@@ -1,4 +1,4 @@
-//! The OP forks of a chain, which activate at genesis or never.
+//! The OP forks of a chain: on chains of ours they activate at genesis or never.
 
 use alloy_hardforks::{EthereumHardfork, ForkCondition};
 use alloy_op_hardforks::OpHardfork;
@@ -40,17 +40,32 @@ pub(crate) fn newest_active(
     newest
 }
 
-/// When `fork` activates on a chain whose newest OP fork is `newest`.
-pub(crate) fn op_activation(newest: OpHardfork, fork: OpHardfork) -> ForkCondition {
-    match fork {
-        OpHardfork::Bedrock => ForkCondition::ZERO_BLOCK,
-        fork if fork <= newest => ForkCondition::ZERO_TIMESTAMP,
-        _ => ForkCondition::Never,
+/// When the OP forks of a chain activate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OpForkSchedule {
+    /// All up to this one at genesis, the others never.
+    Genesis(OpHardfork),
+    /// Each at its time in seconds, as on chains that others run.
+    Times(Vec<(OpHardfork, u64)>),
+}
+
+/// When `fork` activates on a chain with this schedule.
+pub(crate) fn op_activation(schedule: &OpForkSchedule, fork: OpHardfork) -> ForkCondition {
+    if fork == OpHardfork::Bedrock {
+        return ForkCondition::ZERO_BLOCK;
+    }
+    match schedule {
+        OpForkSchedule::Genesis(newest) if fork <= *newest => ForkCondition::ZERO_TIMESTAMP,
+        OpForkSchedule::Genesis(_) => ForkCondition::Never,
+        OpForkSchedule::Times(times) => times
+            .iter()
+            .find(|(name, _)| *name == fork)
+            .map_or(ForkCondition::Never, |(_, time)| ForkCondition::Timestamp(*time)),
     }
 }
 
-/// When the Ethereum rules of `fork` activate on an OP chain whose newest OP fork is `newest`.
-pub(crate) fn ethereum_activation(newest: OpHardfork, fork: EthereumHardfork) -> ForkCondition {
+/// When the Ethereum rules of `fork` activate on an OP chain with this schedule.
+pub(crate) fn ethereum_activation(schedule: &OpForkSchedule, fork: EthereumHardfork) -> ForkCondition {
     match fork {
         EthereumHardfork::Dao => ForkCondition::Never,
         EthereumHardfork::Paris => ForkCondition::TTD {
@@ -59,10 +74,10 @@ pub(crate) fn ethereum_activation(newest: OpHardfork, fork: EthereumHardfork) ->
             total_difficulty: alloy_primitives::U256::ZERO,
         },
         fork if fork < EthereumHardfork::Paris => ForkCondition::ZERO_BLOCK,
-        EthereumHardfork::Shanghai => op_activation(newest, OpHardfork::Canyon),
-        EthereumHardfork::Cancun => op_activation(newest, OpHardfork::Ecotone),
-        EthereumHardfork::Prague => op_activation(newest, OpHardfork::Isthmus),
-        EthereumHardfork::Osaka => op_activation(newest, OpHardfork::Karst),
+        EthereumHardfork::Shanghai => op_activation(schedule, OpHardfork::Canyon),
+        EthereumHardfork::Cancun => op_activation(schedule, OpHardfork::Ecotone),
+        EthereumHardfork::Prague => op_activation(schedule, OpHardfork::Isthmus),
+        EthereumHardfork::Osaka => op_activation(schedule, OpHardfork::Karst),
         _ => ForkCondition::Never,
     }
 }

@@ -6,14 +6,15 @@ use alloy_consensus::Header;
 use alloy_genesis::{ChainConfig, Genesis};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_op_hardforks::{OpHardfork, OpHardforks};
-use alloy_primitives::{B256, U256};
+use alloy_primitives::B256;
 use serde::de::DeserializeOwned;
 
 use crate::{
     ChainSpecError, OpenLedgerHardfork, OptimismConfig,
     error::check,
+    ethereum_forks,
     hardfork::{MERIDIAN_PRECOMPILES, OpenLedgerConfig},
-    op_forks,
+    op_forks::{self, OpForkSchedule},
 };
 
 const GENESIS_JSON: &str = "genesis.json";
@@ -25,8 +26,8 @@ const GENESIS_JSON: &str = "genesis.json";
 pub struct ChainSpec {
     genesis: Genesis,
     optimism: Option<OptimismConfig>,
-    /// The newest active OP fork; counts only where `optimism` is there.
-    newest_op_fork: OpHardfork,
+    /// Counts only where `optimism` is there.
+    op_forks: OpForkSchedule,
     openledger: Option<OpenLedgerConfig>,
     genesis_header: Header,
     genesis_hash: B256,
@@ -77,7 +78,7 @@ impl ChainSpec {
         let mut spec = Self {
             genesis,
             optimism,
-            newest_op_fork,
+            op_forks: OpForkSchedule::Genesis(newest_op_fork),
             openledger,
             genesis_header: Header::default(),
             genesis_hash: B256::ZERO,
@@ -87,6 +88,28 @@ impl ChainSpec {
         spec.genesis_header = spec.build_genesis_header();
         spec.genesis_hash = spec.genesis_header.hash_slow();
         Ok(spec)
+    }
+
+    /// An OP chain that others run, by its id, EIP-1559 parameters and fork times in seconds.
+    ///
+    /// For executing single blocks of it on state that comes with them; of its genesis nothing is known.
+    pub fn of_op_chain(
+        chain_id: u64,
+        optimism: OptimismConfig,
+        fork_times: impl IntoIterator<Item = (OpHardfork, u64)>,
+    ) -> Self {
+        let config = ChainConfig { chain_id, ..Default::default() };
+        let mut spec = Self {
+            genesis: Genesis { config, ..Default::default() },
+            optimism: Some(optimism),
+            op_forks: OpForkSchedule::Times(fork_times.into_iter().collect()),
+            openledger: None,
+            genesis_header: Header::default(),
+            genesis_hash: B256::ZERO,
+        };
+        spec.genesis_header = spec.build_genesis_header();
+        spec.genesis_hash = spec.genesis_header.hash_slow();
+        spec
     }
 
     /// The chain id of EIP-155.
@@ -206,64 +229,15 @@ fn newest_op_fork(genesis: &Genesis, problems: &mut Vec<String>) -> OpHardfork {
 impl EthereumHardforks for ChainSpec {
     fn ethereum_fork_activation(&self, fork: EthereumHardfork) -> ForkCondition {
         if self.is_optimism() {
-            op_forks::ethereum_activation(self.newest_op_fork, fork)
+            op_forks::ethereum_activation(&self.op_forks, fork)
         } else {
-            plain_activation(&self.genesis.config, fork)
+            ethereum_forks::activation(&self.genesis.config, fork)
         }
     }
 }
 
 impl OpHardforks for ChainSpec {
     fn op_fork_activation(&self, fork: OpHardfork) -> ForkCondition {
-        if self.is_optimism() {
-            op_forks::op_activation(self.newest_op_fork, fork)
-        } else {
-            ForkCondition::Never
-        }
-    }
-}
-
-/// When a fork activates on a plain Ethereum chain.
-fn plain_activation(config: &ChainConfig, fork: EthereumHardfork) -> ForkCondition {
-    let block = |number: Option<u64>| number.map_or(ForkCondition::Never, ForkCondition::Block);
-    let time = |time: Option<u64>| time.map_or(ForkCondition::Never, ForkCondition::Timestamp);
-    match fork {
-        EthereumHardfork::Frontier => ForkCondition::ZERO_BLOCK,
-        EthereumHardfork::Homestead => block(config.homestead_block),
-        EthereumHardfork::Dao => block(config.dao_fork_block),
-        EthereumHardfork::Tangerine => block(config.eip150_block),
-        EthereumHardfork::SpuriousDragon => block(config.eip155_block.max(config.eip158_block)),
-        EthereumHardfork::Byzantium => block(config.byzantium_block),
-        EthereumHardfork::Constantinople => block(config.constantinople_block),
-        EthereumHardfork::Petersburg => block(config.petersburg_block),
-        EthereumHardfork::Istanbul => block(config.istanbul_block),
-        EthereumHardfork::MuirGlacier => block(config.muir_glacier_block),
-        EthereumHardfork::Berlin => block(config.berlin_block),
-        EthereumHardfork::London => block(config.london_block),
-        EthereumHardfork::ArrowGlacier => block(config.arrow_glacier_block),
-        EthereumHardfork::GrayGlacier => block(config.gray_glacier_block),
-        EthereumHardfork::Paris => match config.terminal_total_difficulty {
-            Some(U256::ZERO) => ForkCondition::TTD {
-                activation_block_number: 0,
-                fork_block: Some(0),
-                total_difficulty: U256::ZERO,
-            },
-            _ if config.terminal_total_difficulty_passed => ForkCondition::TTD {
-                activation_block_number: 0,
-                fork_block: Some(0),
-                total_difficulty: U256::ZERO,
-            },
-            _ => ForkCondition::Never,
-        },
-        EthereumHardfork::Shanghai => time(config.shanghai_time),
-        EthereumHardfork::Cancun => time(config.cancun_time),
-        EthereumHardfork::Prague => time(config.prague_time),
-        EthereumHardfork::Osaka => time(config.osaka_time),
-        EthereumHardfork::Bpo1 => time(config.bpo1_time),
-        EthereumHardfork::Bpo2 => time(config.bpo2_time),
-        EthereumHardfork::Bpo3 => time(config.bpo3_time),
-        EthereumHardfork::Bpo4 => time(config.bpo4_time),
-        EthereumHardfork::Bpo5 => time(config.bpo5_time),
-        _ => ForkCondition::Never,
+        if self.is_optimism() { op_forks::op_activation(&self.op_forks, fork) } else { ForkCondition::Never }
     }
 }

@@ -5,8 +5,8 @@ use std::future::Future;
 use alloy_consensus::Block;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
+use openledger_primitives::OpenTxEnvelope;
 
 use crate::Reaction;
 
@@ -29,7 +29,7 @@ pub enum BuildOutcome {
         /// Its hash.
         hash: B256,
         /// The block.
-        block: Box<Block<OpTxEnvelope>>,
+        block: Box<Block<OpenTxEnvelope>>,
     },
     /// A transaction is invalid; nothing changed.
     Invalid(String),
@@ -51,7 +51,7 @@ pub trait ChainEngine: Send + Sync {
     fn heads(&self) -> Result<ChainHeads, EngineFailure>;
 
     /// The block at `number`, with its hash.
-    fn block(&self, number: u64) -> Result<Option<(B256, Block<OpTxEnvelope>)>, EngineFailure>;
+    fn block(&self, number: u64) -> Result<Option<(B256, Block<OpenTxEnvelope>)>, EngineFailure>;
 
     /// Builds a block on the head `parent` from attributes alone and appends it.
     fn build_and_insert(

@@ -3,8 +3,8 @@
 use alloy_consensus::Block;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{B64, B256};
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
+use openledger_primitives::OpenTxEnvelope;
 
 /// The first field that differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +15,7 @@ pub struct Mismatch(pub &'static str);
 pub fn attributes_match(
     parent: B256,
     attributes: &OpPayloadAttributes,
-    block: &Block<OpTxEnvelope>,
+    block: &Block<OpenTxEnvelope>,
 ) -> Result<(), Mismatch> {
     let header = &block.header;
     let payload = &attributes.payload_attributes;

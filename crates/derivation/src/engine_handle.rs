@@ -3,9 +3,9 @@
 use alloy_consensus::Block;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_engine::{EngineError, EngineHandle, Handling};
+use openledger_primitives::OpenTxEnvelope;
 
 use crate::{BuildOutcome, ChainEngine, ChainHeads, EngineFailure, Reaction};
 
@@ -30,7 +30,7 @@ impl ChainEngine for EngineHandle {
         Ok(ChainHeads { unsafe_head: heads.latest, safe: heads.safe, finalized: heads.finalized })
     }
 
-    fn block(&self, number: u64) -> Result<Option<(B256, Block<OpTxEnvelope>)>, EngineFailure> {
+    fn block(&self, number: u64) -> Result<Option<(B256, Block<OpenTxEnvelope>)>, EngineFailure> {
         let Some(block) = self.database().block_by_number(number).map_err(storage)? else {
             return Ok(None);
         };

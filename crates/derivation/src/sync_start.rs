@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
-use op_alloy_consensus::OpTxEnvelope;
 use openledger_chainspec::{RollupConfig, SystemConfig};
 use openledger_l1::L1Source;
+use openledger_primitives::OpenTxEnvelope;
 use openledger_protocol::{L1Info, L2BlockRef, system_config_of_l2_block};
 
 use crate::{ChainEngine, DerivationError, PipelineStart, SafeHead};
@@ -36,12 +36,12 @@ pub(crate) fn safe_head_at<E: ChainEngine>(
 pub(crate) fn safe_head_of(
     config: &RollupConfig,
     hash: B256,
-    block: &alloy_consensus::Block<OpTxEnvelope>,
+    block: &alloy_consensus::Block<OpenTxEnvelope>,
 ) -> Result<SafeHead, DerivationError> {
     let first = block.body.transactions.first();
     let block_ref = L2BlockRef::from_parts(hash, &block.header, first, &config.genesis)?;
     let system_config = match first {
-        Some(OpTxEnvelope::Deposit(deposit)) if block_ref.number != config.genesis.l2.number => {
+        Some(OpenTxEnvelope::Deposit(deposit)) if block_ref.number != config.genesis.l2.number => {
             let info = L1Info::decode(&deposit.input).unwrap_or_default();
             system_config_of_l2_block(&info, &block.header)
         }

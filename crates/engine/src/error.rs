@@ -41,10 +41,11 @@ pub enum EngineError {
         /// The hash of its header.
         found: B256,
     },
-    /// A block that this engine built did not come out the same when executed again.
+    /// A block that this engine built did not come out the same when executed again, and leaving out
+    /// transactions of the pool does not help.
     #[error(
         "block {} ({}), built here, did not reproduce: {differences}; it was not published. Stop this \
-         node and keep its database for analysis", block.number, block.hash
+         node and keep its database and its bad-blocks folder for analysis", block.number, block.hash
     )]
     NotReproducible {
         /// The block.
@@ -57,6 +58,16 @@ pub enum EngineError {
     NotCanonical {
         /// The block named.
         block: BlockNumHash,
+    },
+    /// Safe or finalized is not on the branch of the head.
+    #[error("{name} block {hash} is not an ancestor of the head {head}")]
+    InvalidForkchoice {
+        /// Which of the two.
+        name: &'static str,
+        /// The block named.
+        hash: B256,
+        /// The head it was named with.
+        head: B256,
     },
     /// Finalized blocks are never taken back.
     #[error(
@@ -72,6 +83,9 @@ pub enum EngineError {
     /// The database refused.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A thread of the engine could not be started, or has failed.
+    #[error("{0}")]
+    Thread(String),
     /// The engine's thread has ended.
     #[error("the engine has stopped: see the log for its last error, then restart the node")]
     Stopped,
@@ -84,6 +98,7 @@ impl EngineError {
             Self::NotOnHead { .. }
             | Self::WrongHash { .. }
             | Self::NotCanonical { .. }
+            | Self::InvalidForkchoice { .. }
             | Self::Storage(
                 StorageError::NotOnHead { .. }
                 | StorageError::NoSuchBlock { .. }
@@ -94,6 +109,7 @@ impl EngineError {
             | Self::NotReproducible { .. }
             | Self::BelowFinalized { .. }
             | Self::Storage(_)
+            | Self::Thread(_)
             | Self::Stopped => Handling::Stop,
         }
     }

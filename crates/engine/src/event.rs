@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256};
-use op_alloy_consensus::OpReceiptEnvelope;
-use openledger_evm::OpBlock;
+use openledger_evm::Block;
+use openledger_primitives::OpenReceipt;
 
 /// A block of the chain with what executing it gave.
 #[derive(Debug, Clone)]
 pub struct ChainBlock {
     /// The block.
-    pub block: OpBlock,
+    pub block: Block,
     /// The hash of its header.
     pub hash: B256,
     /// The sender of each transaction.
     pub senders: Vec<Address>,
     /// The receipt of each transaction.
-    pub receipts: Vec<OpReceiptEnvelope>,
+    pub receipts: Vec<OpenReceipt>,
 }
 
 impl ChainBlock {
@@ -37,7 +37,7 @@ pub enum ChainEvent {
         /// The new head.
         to: BlockNumHash,
         /// The blocks taken back, oldest first; their transactions may go to the pool again.
-        dropped: Arc<Vec<OpBlock>>,
+        dropped: Arc<Vec<Block>>,
     },
     /// The safe head moved.
     Safe(BlockNumHash),

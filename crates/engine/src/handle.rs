@@ -1,16 +1,18 @@
 //! The engine as everyone else sees it.
 
+use std::future::Future;
+
 use alloy_consensus::transaction::Recovered;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
-use openledger_evm::OpBlock;
+use openledger_evm::Block;
+use openledger_primitives::OpenTxEnvelope;
 use openledger_storage::Database;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
-    BuiltBlock, ChainEvent, EngineError,
+    BuiltBlock, ChainEvent, EngineError, Forkchoice, ForkchoiceStatus, Imported, PayloadStatus,
     command::{Command, Reply},
 };
 
@@ -31,7 +33,7 @@ impl EngineHandle {
         &self,
         parent: B256,
         attributes: OpPayloadAttributes,
-        pool: Vec<Recovered<OpTxEnvelope>>,
+        pool: Vec<Recovered<OpenTxEnvelope>>,
     ) -> Result<BuiltBlock, EngineError> {
         let attributes = Box::new(attributes);
         self.ask(|reply| Command::Build { parent, attributes, pool, reply }).await
@@ -40,15 +42,61 @@ impl EngineHandle {
     /// Executes a block on the head, compares everything with its header, and stores it durably.
     ///
     /// A block that is on the chain already is fine and changes nothing.
-    pub async fn insert(&self, block: OpBlock) -> Result<BlockNumHash, EngineError> {
+    pub async fn insert(&self, block: Block) -> Result<BlockNumHash, EngineError> {
         let block = Box::new(block);
         self.ask(|reply| Command::Insert { block, announced: None, reply }).await
     }
 
     /// Like [`Self::insert`], for a block whose hash came with it and must match.
-    pub async fn insert_announced(&self, block: OpBlock, hash: B256) -> Result<BlockNumHash, EngineError> {
+    pub async fn insert_announced(&self, block: Block, hash: B256) -> Result<BlockNumHash, EngineError> {
         let block = Box::new(block);
         self.ask(|reply| Command::Insert { block, announced: Some(hash), reply }).await
+    }
+
+    /// Like [`Self::insert_announced`], but answers as soon as the block is the head and the next one can
+    /// be built on it. What this gives answers when the block is durable: only then may it be called
+    /// sealed.
+    pub async fn extend(
+        &self,
+        block: Block,
+        hash: B256,
+    ) -> Result<impl Future<Output = Result<BlockNumHash, EngineError>> + Send + 'static, EngineError> {
+        let block = Box::new(block);
+        let durable = self.ask(|reply| Command::Extend { block, hash, reply }).await?;
+        Ok(async move { durable.await.map_err(|_| EngineError::Stopped)? })
+    }
+
+    /// Adds the blocks that come, in their order, until the sender is dropped or a block is wrong; what is
+    /// on the chain already is passed over. Sender recovery, execution, state root and storing overlap.
+    /// Answers once all is durable; after an error, the blocks before the wrong one are.
+    ///
+    /// The engine does nothing else meanwhile.
+    pub async fn import(&self, blocks: std::sync::mpsc::Receiver<Block>) -> Result<Imported, EngineError> {
+        self.ask(|reply| Command::Import { blocks, reply }).await
+    }
+
+    /// [`Self::import`] of blocks that are at hand.
+    pub async fn insert_range(&self, blocks: Vec<Block>) -> Result<Imported, EngineError> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        for block in blocks {
+            // The receiver is right here.
+            let _ = sender.send(block);
+        }
+        drop(sender);
+        self.import(receiver).await
+    }
+
+    /// Checks a payload and keeps it, without making it the head: executes it where it stands on an
+    /// executed block. `hash` is what came with it.
+    pub async fn new_payload(&self, block: Block, hash: B256) -> Result<PayloadStatus, EngineError> {
+        let block = Box::new(block);
+        self.ask(|reply| Command::NewPayload { block, hash, reply }).await
+    }
+
+    /// Makes a known block the head, going back and executing as needed, and moves safe and finalized.
+    /// When this answers [`ForkchoiceStatus::Valid`], the chain with that head is durable.
+    pub async fn forkchoice(&self, update: Forkchoice) -> Result<ForkchoiceStatus, EngineError> {
+        self.ask(|reply| Command::Forkchoice { update, reply }).await
     }
 
     /// Takes back the blocks after `ancestor`, which must be on the chain and not below finalized.

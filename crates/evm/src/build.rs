@@ -10,9 +10,9 @@ use alloy_consensus::{
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_op_hardforks::OpHardforks;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_chainspec::ChainSpec;
+use openledger_primitives::OpenTxEnvelope;
 use revm::DatabaseRef;
 
 use crate::{
@@ -39,7 +39,7 @@ pub struct BuildInput<'a, D> {
     /// What the block must be.
     pub attributes: &'a OpPayloadAttributes,
     /// Transactions that may be added, best first.
-    pub pool: Vec<Recovered<OpTxEnvelope>>,
+    pub pool: Vec<Recovered<OpenTxEnvelope>>,
 }
 
 /// Why a transaction of the pool is not in the block.
@@ -77,13 +77,14 @@ pub fn build_block<D: DatabaseRef + Debug>(
     let mut header = start_header(spec, parent, parent_hash, attributes)?;
     let env = next_evm_env(spec, parent, attributes, header.gas_limit);
     let mut session = Session::begin(spec, state, env, &header)?;
-    let mut included: Vec<Recovered<OpTxEnvelope>> = Vec::new();
+    let mut included: Vec<Recovered<OpenTxEnvelope>> = Vec::new();
 
     for (index, tx) in attributes.decoded_transactions().enumerate() {
         let invalid = |reason: String| {
             ExecutionError::InvalidAttributes(format!("forced transaction {index}: {reason}"))
         };
         let tx = tx.map_err(|error| invalid(error.to_string()))?;
+        let tx = OpenTxEnvelope::try_from(tx).map_err(|error| invalid(error.to_string()))?;
         let tx = tx.try_into_recovered().map_err(|error| invalid(error.to_string()))?;
         session.execute(&tx).map_err(|rejection| match rejection {
             Rejection::Invalid(reason) | Rejection::NoRoom(reason) => {
@@ -108,8 +109,8 @@ pub fn build_block<D: DatabaseRef + Debug>(
 
 fn add_from_pool<D: DatabaseRef + Debug>(
     session: &mut Session<'_, D>,
-    pool: Vec<Recovered<OpTxEnvelope>>,
-    included: &mut Vec<Recovered<OpTxEnvelope>>,
+    pool: Vec<Recovered<OpenTxEnvelope>>,
+    included: &mut Vec<Recovered<OpenTxEnvelope>>,
     keep_going: &mut impl FnMut() -> bool,
 ) -> Result<Vec<SkippedTransaction>, ExecutionError> {
     let mut skipped = Vec::new();

@@ -9,7 +9,7 @@ use crate::Differences;
 #[derive(Debug, Error)]
 pub enum ExecutionError {
     /// The chain has no `optimism` part in its genesis.
-    #[error("this node executes OP chains only: add config.optimism to genesis.json")]
+    #[error("blocks are built on OP chains only: add config.optimism to genesis.json")]
     NotOptimism,
     /// The header contradicts its parent, its body or what execution gives.
     #[error("block {number} is invalid: {differences}")]

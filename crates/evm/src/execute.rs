@@ -7,13 +7,15 @@ use alloy_consensus::{
     proofs::calculate_receipt_root,
     transaction::{Recovered, SignerRecoverable},
 };
+use alloy_eips::eip7685::Requests;
+use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bloom};
-use op_alloy_consensus::OpReceiptEnvelope;
 use openledger_chainspec::ChainSpec;
+use openledger_primitives::OpenReceipt;
 use revm::{DatabaseRef, database::BundleState};
 
 use crate::{
-    Differences, ExecutionError, OpBlock, env::evm_env, header::blob_gas_used, session::Rejection,
+    Block, Differences, ExecutionError, env::evm_env, ethereum, header::blob_gas_used, session::Rejection,
     session::Session,
 };
 
@@ -21,13 +23,15 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct ExecutedBlock {
     /// One receipt a transaction, in order.
-    pub receipts: Vec<OpReceiptEnvelope>,
+    pub receipts: Vec<OpenReceipt>,
     /// Changes of the state, with what they replace.
     pub bundle: BundleState,
     /// Gas used by all transactions.
     pub gas_used: u64,
     /// The Jovian data footprint in gas; 0 before.
     pub da_footprint: u64,
+    /// What the block asks of the consensus layer (EIP-7685); nothing on OP chains.
+    pub requests: Requests,
 }
 
 impl ExecutedBlock {
@@ -43,8 +47,8 @@ impl ExecutedBlock {
 }
 
 /// The sender of each transaction of a block, in order.
-pub fn recover_senders(block: &OpBlock) -> Result<Vec<Address>, ExecutionError> {
-    let recover = |(index, tx): (usize, &op_alloy_consensus::OpTxEnvelope)| {
+pub fn recover_senders(block: &Block) -> Result<Vec<Address>, ExecutionError> {
+    let recover = |(index, tx): (usize, &openledger_primitives::OpenTxEnvelope)| {
         tx.recover_signer().map_err(|_| ExecutionError::InvalidTransaction {
             index,
             hash: tx.tx_hash(),
@@ -54,19 +58,18 @@ pub fn recover_senders(block: &OpBlock) -> Result<Vec<Address>, ExecutionError> 
     block.body.transactions.iter().enumerate().map(recover).collect()
 }
 
-/// Executes `block` on top of `state`, its parent's, and compares gas used, receipts root and logs
-/// bloom with the header.
+/// Executes `block` on top of `state`, its parent's, by the OP rules or, where the chain has no `optimism`
+/// part, by plain Ethereum's, and compares gas used, receipts root, logs bloom and requests with the header.
 ///
 /// The header must have passed [`validate_header`](crate::validate_header); the state roots are left
 /// to the caller. `senders` are those of [`recover_senders`].
 pub fn execute_block<D: DatabaseRef + Debug>(
     spec: &ChainSpec,
     state: D,
-    block: &OpBlock,
+    block: &Block,
     senders: &[Address],
 ) -> Result<ExecutedBlock, ExecutionError> {
     let header = &block.header;
-    let mut session = Session::begin(spec, state, evm_env(spec, header), header)?;
     if senders.len() != block.body.transactions.len() {
         return Err(ExecutionError::Internal(format!(
             "{} senders for {} transactions",
@@ -74,6 +77,41 @@ pub fn execute_block<D: DatabaseRef + Debug>(
             block.body.transactions.len()
         )));
     }
+    let executed = if spec.is_optimism() {
+        execute_op(spec, state, block, senders)?
+    } else {
+        ethereum::execute(spec, state, block, senders)?
+    };
+
+    let mut differences = Differences::default();
+    differences.compare("gasUsed", &executed.gas_used, &header.gas_used);
+    // Receipts from before Byzantium hold state roots, which only the database can compute.
+    if spec.is_optimism() || spec.is_byzantium_active_at_block(header.number) {
+        differences.compare("receiptsRoot", &executed.receipts_root(), &header.receipts_root);
+    }
+    differences.compare("logsBloom", &executed.logs_bloom(), &header.logs_bloom);
+    if spec.is_optimism() {
+        let blob_gas_used = blob_gas_used(spec, header.timestamp, executed.da_footprint);
+        differences.compare("blobGasUsed", &blob_gas_used, &header.blob_gas_used);
+    } else if spec.is_prague_active_at_timestamp(header.timestamp) {
+        let requests_hash = Some(executed.requests.requests_hash());
+        differences.compare("requestsHash", &requests_hash, &header.requests_hash);
+    }
+    if differences.is_empty() {
+        Ok(executed)
+    } else {
+        Err(ExecutionError::InvalidBlock { number: header.number, differences })
+    }
+}
+
+fn execute_op<D: DatabaseRef + Debug>(
+    spec: &ChainSpec,
+    state: D,
+    block: &Block,
+    senders: &[Address],
+) -> Result<ExecutedBlock, ExecutionError> {
+    let header = &block.header;
+    let mut session = Session::begin(spec, state, evm_env(spec, header), header)?;
     for (index, (tx, sender)) in block.body.transactions.iter().zip(senders).enumerate() {
         let tx = Recovered::new_unchecked(tx.clone(), *sender);
         session.execute(&tx).map_err(|rejection| match rejection {
@@ -83,17 +121,5 @@ pub fn execute_block<D: DatabaseRef + Debug>(
             Rejection::Internal(reason) => ExecutionError::Internal(reason),
         })?;
     }
-    let executed = session.finish()?;
-
-    let mut differences = Differences::default();
-    differences.compare("gasUsed", &executed.gas_used, &header.gas_used);
-    differences.compare("receiptsRoot", &executed.receipts_root(), &header.receipts_root);
-    differences.compare("logsBloom", &executed.logs_bloom(), &header.logs_bloom);
-    let blob_gas_used = blob_gas_used(spec, header.timestamp, executed.da_footprint);
-    differences.compare("blobGasUsed", &blob_gas_used, &header.blob_gas_used);
-    if differences.is_empty() {
-        Ok(executed)
-    } else {
-        Err(ExecutionError::InvalidBlock { number: header.number, differences })
-    }
+    session.finish()
 }

@@ -6,7 +6,7 @@ use alloy_op_hardforks::OpHardforks;
 use alloy_primitives::{B64, B256, U256};
 use openledger_chainspec::ChainSpec;
 
-use crate::{Differences, ExecutionError, OpBlock};
+use crate::{Block, Differences, ExecutionError, ethereum};
 
 /// The highest gas limit that a header may have (EIP-1985).
 pub(crate) const MAX_GAS_LIMIT: u64 = i64::MAX as u64;
@@ -26,9 +26,12 @@ pub fn validate_header(
     spec: &ChainSpec,
     parent: &Header,
     parent_hash: B256,
-    block: &OpBlock,
+    block: &Block,
 ) -> Result<(), ExecutionError> {
-    let OpBlock { header, body } = block;
+    if !spec.is_optimism() {
+        return ethereum::validate_header(spec, parent, parent_hash, block);
+    }
+    let Block { header, body } = block;
     let time = header.timestamp;
     let isthmus = spec.is_isthmus_active_at_timestamp(time);
     let ecotone = spec.is_ecotone_active_at_timestamp(time);

@@ -5,6 +5,7 @@ mod build;
 mod difference;
 mod env;
 mod error;
+mod ethereum;
 mod execute;
 mod factory;
 mod header;
@@ -15,10 +16,10 @@ pub use build::{BuildInput, SkipReason, SkippedTransaction, build_block};
 pub use difference::{Difference, Differences};
 pub use env::{evm_env, next_evm_env};
 pub use error::ExecutionError;
+pub use ethereum::execute_transaction;
 pub use execute::{ExecutedBlock, execute_block, recover_senders};
 pub use factory::{OpenEvm, OpenEvmFactory};
 pub use header::validate_header;
 pub use pending::{PendingBlock, StateRoots};
 
-/// An L2 block.
-pub type OpBlock = alloy_consensus::Block<op_alloy_consensus::OpTxEnvelope>;
+pub use openledger_primitives::{Block, Block as OpBlock};

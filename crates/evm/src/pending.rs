@@ -3,10 +3,10 @@
 use alloy_consensus::{BlockBody, EMPTY_ROOT_HASH, Header};
 use alloy_op_hardforks::OpHardforks;
 use alloy_primitives::{Address, B256};
-use op_alloy_consensus::OpTxEnvelope;
 use openledger_chainspec::ChainSpec;
+use openledger_primitives::OpenTxEnvelope;
 
-use crate::{ExecutedBlock, OpBlock, SkippedTransaction};
+use crate::{Block, ExecutedBlock, SkippedTransaction};
 
 /// The roots of the state after a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct PendingBlock {
     /// The header; state and withdrawals root are not set yet.
     pub header: Header,
     /// The transactions, forced ones first.
-    pub transactions: Vec<OpTxEnvelope>,
+    pub transactions: Vec<OpenTxEnvelope>,
     /// The sender of each.
     pub senders: Vec<Address>,
     /// What executing them gave.
@@ -49,12 +49,12 @@ pub struct PendingBlock {
 
 impl PendingBlock {
     /// Completes the block with the roots of the state that its changes leave.
-    pub fn seal(self, spec: &ChainSpec, roots: StateRoots) -> OpBlock {
+    pub fn seal(self, spec: &ChainSpec, roots: StateRoots) -> Block {
         let mut header = self.header;
         header.state_root = roots.state;
         header.withdrawals_root = roots.withdrawals_root(spec, header.timestamp);
         let withdrawals = spec.is_canyon_active_at_timestamp(header.timestamp).then(Default::default);
         let body = BlockBody { transactions: self.transactions, ommers: Vec::new(), withdrawals };
-        OpBlock { header, body }
+        Block { header, body }
     }
 }

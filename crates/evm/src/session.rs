@@ -15,6 +15,7 @@ use alloy_primitives::Bytes;
 use op_alloy_consensus::OpTxEnvelope;
 use op_revm::OpSpecId;
 use openledger_chainspec::ChainSpec;
+use openledger_primitives::{OpenReceipt, OpenTxEnvelope};
 use revm::{
     DatabaseRef,
     database::{State, WrapDatabaseRef, states::bundle_state::BundleRetention},
@@ -57,7 +58,7 @@ impl<'a, D: DatabaseRef + Debug> Session<'a, D> {
             parent_beacon_block_root: header.parent_beacon_block_root,
             extra_data: Bytes::new(),
         };
-        let evm = OpenEvmFactory.create_evm(state, env);
+        let evm = OpenEvmFactory::new(spec, header.timestamp).create_evm(state, env);
         let mut executor = OpBlockExecutor::new(evm, context, spec, OpAlloyReceiptBuilder::default());
         executor
             .apply_pre_execution_changes()
@@ -71,11 +72,10 @@ impl<'a, D: DatabaseRef + Debug> Session<'a, D> {
     }
 
     /// Executes a transaction and keeps its changes.
-    pub(crate) fn execute(&mut self, tx: &Recovered<OpTxEnvelope>) -> Result<(), Rejection> {
-        if tx.is_post_exec() {
-            return Err(Rejection::Invalid("its type 0x7d is not active on this chain".to_owned()));
-        }
-        let result = self.executor.execute_transaction(tx);
+    pub(crate) fn execute(&mut self, tx: &Recovered<OpenTxEnvelope>) -> Result<(), Rejection> {
+        let narrow = OpTxEnvelope::try_from(tx.inner().clone());
+        let narrow = narrow.map_err(|error| Rejection::Invalid(error.to_string()))?;
+        let result = self.executor.execute_transaction(Recovered::new_unchecked(narrow, tx.signer()));
         let Err(error) = result else { return Ok(()) };
         // The EVM clears its journal after every transaction, failed ones too.
         Err(match error {
@@ -100,10 +100,11 @@ impl<'a, D: DatabaseRef + Debug> Session<'a, D> {
         let mut state = evm.into_db();
         state.merge_transitions(BundleRetention::Reverts);
         Ok(ExecutedBlock {
-            receipts: result.receipts,
+            receipts: result.receipts.into_iter().map(OpenReceipt::from).collect(),
             bundle: state.take_bundle(),
             gas_used: result.gas_used,
             da_footprint: result.blob_gas_used,
+            requests: result.requests,
         })
     }
 }

@@ -9,13 +9,14 @@ use alloy_primitives::{Address, B64, B256, Bytes, TxKind, U256, address};
 use alloy_rpc_types_engine::PayloadAttributes;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
+use op_alloy_consensus::TxDeposit;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_chainspec::ChainSpec;
 use openledger_evm::{
-    BuildInput, ExecutionError, OpBlock, PendingBlock, SkipReason, StateRoots, build_block, execute_block,
+    Block, BuildInput, ExecutionError, PendingBlock, SkipReason, StateRoots, build_block, execute_block,
     recover_senders, validate_header,
 };
+use openledger_primitives::OpenTxEnvelope;
 use revm::{
     bytecode::Bytecode,
     database::{CacheDB, EmptyDB},
@@ -85,7 +86,7 @@ impl Chain {
     fn build(
         &self,
         attributes: &OpPayloadAttributes,
-        pool: Vec<Recovered<OpTxEnvelope>>,
+        pool: Vec<Recovered<OpenTxEnvelope>>,
     ) -> Result<PendingBlock, ExecutionError> {
         let input = BuildInput {
             spec: &self.spec,
@@ -98,19 +99,19 @@ impl Chain {
         build_block(input, || true)
     }
 
-    fn seal(&self, pending: PendingBlock) -> OpBlock {
+    fn seal(&self, pending: PendingBlock) -> Block {
         let roots = StateRoots { state: B256::ZERO, message_passer: B256::ZERO };
         pending.seal(&self.spec, roots)
     }
 
-    fn check(&self, block: &OpBlock) -> Result<openledger_evm::ExecutedBlock, ExecutionError> {
+    fn check(&self, block: &Block) -> Result<openledger_evm::ExecutedBlock, ExecutionError> {
         let (parent, hash) = (self.spec.genesis_header(), self.spec.genesis_hash());
         validate_header(&self.spec, parent, hash, block)?;
         execute_block(&self.spec, &self.state, block, &recover_senders(block)?)
     }
 }
 
-fn tx(index: u8, nonce: u64, to: Address, value: u64, input: Bytes) -> Recovered<OpTxEnvelope> {
+fn tx(index: u8, nonce: u64, to: Address, value: u64, input: Bytes) -> Recovered<OpenTxEnvelope> {
     let tx = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -123,11 +124,11 @@ fn tx(index: u8, nonce: u64, to: Address, value: u64, input: Bytes) -> Recovered
         ..Default::default()
     };
     let signature = signer(index).sign_hash_sync(&tx.signature_hash()).unwrap();
-    let tx = OpTxEnvelope::Eip1559(tx.into_signed(signature));
+    let tx = OpenTxEnvelope::Eip1559(tx.into_signed(signature));
     Recovered::new_unchecked(tx, signer(index).address())
 }
 
-fn read_balance_of(reader: u8, nonce: u64, account: Address) -> Recovered<OpTxEnvelope> {
+fn read_balance_of(reader: u8, nonce: u64, account: Address) -> Recovered<OpenTxEnvelope> {
     tx(reader, nonce, READER, 0, account.into_word().into())
 }
 
@@ -180,7 +181,7 @@ fn later_transactions_of_a_skipped_sender_wait() {
 #[test]
 fn a_deposit_in_the_pool_is_not_included() {
     let chain = Chain::new();
-    let deposit = OpTxEnvelope::from(TxDeposit { mint: 1_000, gas_limit: 50_000, ..Default::default() });
+    let deposit = OpenTxEnvelope::from(TxDeposit { mint: 1_000, gas_limit: 50_000, ..Default::default() });
     let pool = vec![Recovered::new_unchecked(deposit, Address::ZERO)];
     let pending = chain.build(&chain.attributes(vec![]), pool).unwrap();
     assert_eq!(pending.transactions.len(), 1);
@@ -237,7 +238,7 @@ fn every_tampered_field_is_named() {
     let pending = chain.build(&chain.attributes(vec![]), pool).unwrap();
     let block = chain.seal(pending);
     chain.check(&block).unwrap();
-    type Change = (&'static str, fn(&mut OpBlock));
+    type Change = (&'static str, fn(&mut Block));
     let tamper: [Change; 19] = [
         ("parentHash", |b| b.header.parent_hash = B256::ZERO),
         ("sha3Uncles", |b| b.header.ommers_hash = B256::ZERO),

@@ -3,8 +3,8 @@
 use alloy_consensus::{Block, Header, Sealed, Transaction};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
-use op_alloy_consensus::OpTxEnvelope;
 use openledger_chainspec::RollupGenesis;
+use openledger_primitives::OpenTxEnvelope;
 
 use crate::{L1Info, L1InfoError};
 
@@ -103,7 +103,7 @@ impl L2BlockRef {
 
     /// Reads the reference from a block; hashes its header. Use [`Self::from_parts`] where the hash
     /// is known.
-    pub fn from_block(block: &Block<OpTxEnvelope>, genesis: &RollupGenesis) -> Result<Self, BlockRefError> {
+    pub fn from_block(block: &Block<OpenTxEnvelope>, genesis: &RollupGenesis) -> Result<Self, BlockRefError> {
         Self::from_parts(block.header.hash_slow(), &block.header, block.body.transactions.first(), genesis)
     }
 
@@ -111,7 +111,7 @@ impl L2BlockRef {
     pub fn from_parts(
         hash: B256,
         header: &Header,
-        first_transaction: Option<&OpTxEnvelope>,
+        first_transaction: Option<&OpenTxEnvelope>,
         genesis: &RollupGenesis,
     ) -> Result<Self, BlockRefError> {
         let number = header.number;
@@ -140,8 +140,8 @@ impl L2BlockRef {
     }
 }
 
-fn l1_info_of(number: u64, first: Option<&OpTxEnvelope>) -> Result<L1Info, BlockRefError> {
-    let Some(OpTxEnvelope::Deposit(deposit)) = first else {
+fn l1_info_of(number: u64, first: Option<&OpenTxEnvelope>) -> Result<L1Info, BlockRefError> {
+    let Some(OpenTxEnvelope::Deposit(deposit)) = first else {
         return Err(BlockRefError::NoL1Info { number });
     };
     L1Info::decode(deposit.input()).map_err(|source| BlockRefError::BadL1Info { number, source })

@@ -5,14 +5,13 @@ use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256};
 use alloy_rlp::Encodable;
 use alloy_rpc_types_eth::{Block as RpcBlock, BlockTransactions, Header as RpcHeader};
-use op_alloy_consensus::OpReceiptEnvelope;
-use op_alloy_rpc_types::Transaction;
+use openledger_primitives::OpenReceipt;
 use openledger_storage::Block;
 
 use crate::{
     error::{RpcError, RpcResult},
     node::Node,
-    transactions::mined_transaction,
+    transactions::{Transaction, mined_transaction},
 };
 
 /// A block as the API answers it.
@@ -53,10 +52,7 @@ impl Node {
     }
 
     /// Senders and receipts of a block that is on the chain.
-    pub(crate) fn senders_and_receipts(
-        &self,
-        number: u64,
-    ) -> RpcResult<(Vec<Address>, Vec<OpReceiptEnvelope>)> {
+    pub(crate) fn senders_and_receipts(&self, number: u64) -> RpcResult<(Vec<Address>, Vec<OpenReceipt>)> {
         let missing = || RpcError::Internal(format!("block {number} was taken back, ask again"));
         let senders = self.database.senders_of(number)?.ok_or_else(missing)?;
         let receipts = self.database.receipts_of(number)?.ok_or_else(missing)?;

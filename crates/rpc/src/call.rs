@@ -32,6 +32,7 @@ pub(crate) type CallState = CacheDB<StateView>;
 /// A call ready to run: the state it reads, the block it sees, what it does.
 #[derive(Debug)]
 pub(crate) struct PreparedCall {
+    pub(crate) factory: OpenEvmFactory,
     pub(crate) state: CallState,
     pub(crate) env: EvmEnv<OpSpecId>,
     pub(crate) tx: OpTx,
@@ -126,7 +127,8 @@ impl Node {
         }
         // Without bytes there is no L1 data fee: a call is posted nowhere.
         let tx = OpTransaction { base, enveloped_tx: Some(Bytes::new()), deposit: Default::default() };
-        Ok(PreparedCall { state, env, tx: OpTx(tx) })
+        let factory = OpenEvmFactory::new(self.spec(), header.timestamp);
+        Ok(PreparedCall { factory, state, env, tx: OpTx(tx) })
     }
 
     /// `eth_call`.
@@ -151,10 +153,10 @@ impl Node {
         id: Option<BlockId>,
     ) -> RpcResult<AccessListResult> {
         let given = request.access_list.clone().unwrap_or_default();
-        let PreparedCall { state, env, mut tx } = self.prepare_call(request, id, None, None)?;
+        let PreparedCall { factory, state, env, mut tx } = self.prepare_call(request, id, None, None)?;
         let mut inspector = AccessListInspector::new(given);
         let run = |tx: OpTx, inspector: &mut AccessListInspector| {
-            OpenEvmFactory
+            factory
                 .create_evm_with_inspector(state.clone(), env.clone(), inspector)
                 .transact(tx)
                 .map_err(|error| RpcError::Execution(error.to_string()))
@@ -182,7 +184,7 @@ impl PreparedCall {
     pub(crate) fn run_with_gas(&self, gas: u64) -> RpcResult<ResultAndState<OpHaltReason>> {
         let mut tx = self.tx.clone();
         tx.0.base.gas_limit = gas;
-        OpenEvmFactory
+        self.factory
             .create_evm(WrapDatabaseRef(&self.state), self.env.clone())
             .transact(tx)
             .map_err(|error| RpcError::Execution(error.to_string()))

@@ -12,7 +12,6 @@ use std::{
 
 use alloy_primitives::{B256, U64};
 use alloy_rpc_types_eth::{Filter, FilterChanges, Log};
-use op_alloy_rpc_types::Transaction;
 use parking_lot::Mutex;
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
@@ -20,6 +19,7 @@ use crate::{
     ChainChange,
     error::{RpcError, RpcResult},
     node::Node,
+    transactions::Transaction,
 };
 
 /// What a filter collects.

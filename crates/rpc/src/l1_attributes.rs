@@ -1,8 +1,8 @@
 //! The L1 attributes that the first transaction of every block carries.
 
 use alloy_primitives::{B256, U256, hex};
-use op_alloy_consensus::OpTxEnvelope;
 use op_revm::L1BlockInfo;
+use openledger_primitives::OpenTxEnvelope;
 
 /// L1 attributes as `setL1BlockValuesEcotone`, `…Isthmus` and `…Jovian` pack them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,9 @@ impl L1Attributes {
     const JOVIAN: [u8; 4] = hex!("3db6be2b");
 
     /// The attributes of a block with these transactions; `None` in genesis.
-    pub fn of(transactions: &[OpTxEnvelope]) -> Option<Self> {
+    pub fn of(transactions: &[OpenTxEnvelope]) -> Option<Self> {
         match transactions.first()? {
-            OpTxEnvelope::Deposit(deposit) => Self::decode(&deposit.input),
+            OpenTxEnvelope::Deposit(deposit) => Self::decode(&deposit.input),
             _ => None,
         }
     }

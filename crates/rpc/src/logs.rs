@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use alloy_primitives::B256;
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
-use op_alloy_consensus::OpReceiptEnvelope;
+use openledger_primitives::OpenReceipt;
 use openledger_storage::Block;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// All logs of a block, numbered.
-pub(crate) fn block_logs(block: &Block, hash: B256, receipts: &[OpReceiptEnvelope]) -> Vec<Log> {
+pub(crate) fn block_logs(block: &Block, hash: B256, receipts: &[OpenReceipt]) -> Vec<Log> {
     let place = LogPlace {
         block_hash: hash,
         block_number: block.header.number,

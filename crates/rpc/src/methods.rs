@@ -8,7 +8,6 @@ use alloy_rpc_types_eth::{Filter, TransactionRequest};
 use alloy_serde::JsonStorageKey;
 use jsonrpsee::{RpcModule, server::RegisterMethodError, types::params::ParamsSequence};
 use op_alloy_consensus::transaction::OpTransactionInfo;
-use op_alloy_rpc_types::Transaction;
 use openledger_txpool::PooledTransaction;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use crate::{
     error::{RpcError, RpcResult},
     node::Node,
     subscriptions::subscribe,
+    transactions::Transaction,
 };
 
 /// Methods under registration.

@@ -5,10 +5,12 @@ use alloy_eips::{BlockId, Encodable2718};
 use alloy_op_evm::spec_by_timestamp_after_bedrock;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rpc_types_eth::{Log, TransactionReceipt};
-use op_alloy_consensus::{OpDepositReceipt, OpReceipt, OpReceiptEnvelope, OpTxEnvelope};
-use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt};
+use op_alloy_consensus::OpDepositReceipt;
+use op_alloy_rpc_types::L1BlockInfo;
 use op_revm::OpSpecId;
+use openledger_primitives::{OpenReceipt, OpenTxEnvelope, OpenTxType};
 use openledger_storage::Block;
+use serde::Serialize;
 
 use crate::{L1Attributes, error::RpcResult, node::Node};
 
@@ -43,7 +45,7 @@ impl LogPlace {
 
 /// What a transaction paid for its data, by the attributes of its block.
 fn l1_fields(
-    transaction: &OpTxEnvelope,
+    transaction: &OpenTxEnvelope,
     attributes: Option<&L1Attributes>,
     spec_id: OpSpecId,
 ) -> L1BlockInfo {
@@ -73,31 +75,45 @@ fn l1_fields(
     }
 }
 
-fn with_logs(envelope: &OpReceiptEnvelope, logs: Vec<Log>) -> ReceiptWithBloom<OpReceipt<Log>> {
-    let logs_bloom = envelope.bloom();
-    let inner = Receipt {
-        status: envelope.status_or_post_state(),
-        cumulative_gas_used: envelope.cumulative_gas_used(),
-        logs,
-    };
-    let receipt = match envelope {
-        OpReceiptEnvelope::Legacy(_) => OpReceipt::Legacy(inner),
-        OpReceiptEnvelope::Eip2930(_) => OpReceipt::Eip2930(inner),
-        OpReceiptEnvelope::Eip1559(_) => OpReceipt::Eip1559(inner),
-        OpReceiptEnvelope::Eip7702(_) => OpReceipt::Eip7702(inner),
-        OpReceiptEnvelope::PostExec(_) => OpReceipt::PostExec(inner),
-        OpReceiptEnvelope::Deposit(deposit) => OpReceipt::Deposit(OpDepositReceipt {
+/// A receipt as the API answers it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApiReceipt {
+    #[serde(flatten)]
+    pub(crate) inner: TransactionReceipt<TypedReceipt>,
+    #[serde(flatten)]
+    l1_block_info: L1BlockInfo,
+}
+
+/// What the chain says of a transaction, with its logs in their places.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct TypedReceipt {
+    #[serde(rename = "type")]
+    tx_type: OpenTxType,
+    #[serde(flatten)]
+    receipt: ReceiptWithBloom<OpDepositReceipt<Log>>,
+}
+
+impl TypedReceipt {
+    fn new(receipt: &OpenReceipt, logs: Vec<Log>) -> Self {
+        let inner = Receipt {
+            status: receipt.status_or_post_state(),
+            cumulative_gas_used: receipt.cumulative_gas_used(),
+            logs,
+        };
+        let logs_bloom = *receipt.logs_bloom();
+        let receipt_fields = OpDepositReceipt {
             inner,
-            deposit_nonce: deposit.receipt.deposit_nonce,
-            deposit_receipt_version: deposit.receipt.deposit_receipt_version,
-        }),
-    };
-    ReceiptWithBloom { receipt, logs_bloom }
+            deposit_nonce: receipt.deposit_nonce(),
+            deposit_receipt_version: receipt.deposit_receipt_version(),
+        };
+        Self { tx_type: receipt.tx_type(), receipt: ReceiptWithBloom { receipt: receipt_fields, logs_bloom } }
+    }
 }
 
 impl Node {
     /// `eth_getTransactionReceipt`.
-    pub(crate) fn get_receipt(&self, hash: B256) -> RpcResult<Option<OpTransactionReceipt>> {
+    pub(crate) fn get_receipt(&self, hash: B256) -> RpcResult<Option<ApiReceipt>> {
         let Some((number, index)) = self.database.transaction_position(hash)? else {
             return Ok(None);
         };
@@ -107,7 +123,7 @@ impl Node {
     }
 
     /// `eth_getBlockReceipts`.
-    pub(crate) fn get_block_receipts(&self, id: BlockId) -> RpcResult<Option<Vec<OpTransactionReceipt>>> {
+    pub(crate) fn get_block_receipts(&self, id: BlockId) -> RpcResult<Option<Vec<ApiReceipt>>> {
         let Some((block, hash)) = self.block(id)? else { return Ok(None) };
         let (senders, receipts) = self.senders_and_receipts(block.header.number)?;
         Ok(Some(self.api_receipts(&block, hash, &senders, &receipts)))
@@ -118,8 +134,8 @@ impl Node {
         block: &Block,
         block_hash: B256,
         senders: &[Address],
-        receipts: &[OpReceiptEnvelope],
-    ) -> Vec<OpTransactionReceipt> {
+        receipts: &[OpenReceipt],
+    ) -> Vec<ApiReceipt> {
         let header = &block.header;
         let attributes = L1Attributes::of(&block.body.transactions);
         let spec_id = spec_by_timestamp_after_bedrock(&**self.spec(), header.timestamp);
@@ -140,9 +156,9 @@ impl Node {
             logs_before += logs.len();
             let nonce = receipt.deposit_nonce().unwrap_or_else(|| transaction.nonce());
             let is_deposit = transaction.is_deposit();
-            OpTransactionReceipt {
+            ApiReceipt {
                 inner: TransactionReceipt {
-                    inner: with_logs(receipt, logs),
+                    inner: TypedReceipt::new(receipt, logs),
                     transaction_hash: hash,
                     transaction_index: Some(index as u64),
                     block_hash: Some(block_hash),
@@ -153,14 +169,13 @@ impl Node {
                     } else {
                         transaction.effective_gas_price(header.base_fee_per_gas)
                     },
-                    blob_gas_used: None,
+                    blob_gas_used: transaction.blob_gas_used(),
                     blob_gas_price: None,
                     from,
                     to: transaction.to(),
                     contract_address: transaction.is_create().then(|| from.create(nonce)),
                 },
                 l1_block_info: l1_fields(transaction, attributes.as_ref(), spec_id),
-                op_gas_refund: None,
             }
         })
         .collect()

@@ -26,6 +26,7 @@ pub struct RpcHandle {
     http: Option<(SocketAddr, ServerHandle)>,
     ws: Option<(SocketAddr, ServerHandle)>,
     feed: HeadFeed,
+    methods: Methods,
     follower: JoinHandle<()>,
 }
 
@@ -43,6 +44,11 @@ impl RpcHandle {
     /// What changes on the chain, as subscribers see it.
     pub const fn feed(&self) -> &HeadFeed {
         &self.feed
+    }
+
+    /// All methods, to be served elsewhere too.
+    pub const fn methods(&self) -> &Methods {
+        &self.methods
     }
 
     /// Takes no more requests and waits for those under way.
@@ -95,12 +101,12 @@ impl RpcServer {
         let ws = match config.ws {
             Some(address) => {
                 let limits = limits.ws_only().build();
-                Some(listen(address, "--ws.port", limits, cors, module).await?)
+                Some(listen(address, "--ws.port", limits, cors, module.clone()).await?)
             }
             None => None,
         };
         let follower = tokio::spawn(feed.clone().run(follower, deps.head_moved));
-        Ok(RpcHandle { http, ws, feed, follower })
+        Ok(RpcHandle { http, ws, feed, methods: module, follower })
     }
 }
 

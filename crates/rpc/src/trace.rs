@@ -1,13 +1,14 @@
 //! `debug_traceTransaction` and `debug_traceCall`, with revm's inspectors.
 
-use alloy_consensus::transaction::Recovered;
 use alloy_eips::BlockId;
 use alloy_evm::{Evm, EvmFactory, FromRecoveredTx, block::SystemCaller};
 use alloy_op_evm::OpTx;
 use alloy_primitives::B256;
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_rpc_types_trace::geth::{GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace};
+use op_alloy_consensus::OpTxEnvelope;
 use openledger_evm::{OpenEvmFactory, evm_env};
+use openledger_primitives::OtherChainKind;
 use revm::{DatabaseCommit, context_interface::result::ExecutionResult, database::CacheDB};
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 
@@ -24,7 +25,8 @@ fn trace_one(
 ) -> RpcResult<GethTrace> {
     let mut inspector =
         DebugInspector::new(options).map_err(|error| RpcError::InvalidParams(format!("tracer: {error}")))?;
-    let result = OpenEvmFactory
+    let result = call
+        .factory
         .create_evm_with_inspector(call.state.clone(), call.env.clone(), &mut inspector)
         .transact(call.tx.clone())
         .map_err(|error| RpcError::Execution(error.to_string()))?;
@@ -49,15 +51,18 @@ impl Node {
         let parent = number.checked_sub(1).ok_or_else(not_found)?;
         let mut state: CallState = CacheDB::new(self.database.state_at(parent)?);
         let env = evm_env(self.spec(), &block.header);
-        let mut evm = OpenEvmFactory.create_evm(&mut state, env.clone());
+        let factory = OpenEvmFactory::new(self.spec(), block.header.timestamp);
+        let mut evm = factory.create_evm(&mut state, env.clone());
         SystemCaller::new(&**self.spec())
             .apply_pre_execution_changes(&block.header, &mut evm)
             .map_err(|error| RpcError::Internal(error.to_string()))?;
-        let all: Vec<_> = block.body.transactions.into_iter().zip(senders).collect();
-        let mut txs = all.into_iter().map(|(transaction, sender)| {
-            let transaction = Recovered::new_unchecked(transaction, sender);
-            OpTx::from_recovered_tx(transaction.inner(), sender)
+        let all = block.body.transactions.into_iter().zip(senders);
+        let all = all.map(|(transaction, sender)| {
+            let transaction = OpTxEnvelope::try_from(transaction)?;
+            Ok(OpTx::from_recovered_tx(&transaction, sender))
         });
+        let all: Result<Vec<_>, OtherChainKind> = all.collect();
+        let mut txs = all.map_err(|error| RpcError::Execution(error.to_string()))?.into_iter();
         for tx in txs.by_ref().take(index) {
             let done = evm.transact(tx).map_err(|error| RpcError::Internal(error.to_string()))?;
             let _: &ExecutionResult<_> = &done.result;
@@ -67,7 +72,7 @@ impl Node {
         let tx = txs.next().ok_or_else(not_found)?;
         let context =
             TransactionContext { block_hash: Some(block_hash), tx_index: Some(index), tx_hash: Some(hash) };
-        trace_one(PreparedCall { state, env, tx }, options.unwrap_or_default(), Some(context))
+        trace_one(PreparedCall { factory, state, env, tx }, options.unwrap_or_default(), Some(context))
     }
 
     /// `debug_traceCall`.

@@ -6,21 +6,21 @@ use alloy_consensus::{
 };
 use alloy_eips::{BlockId, Encodable2718};
 use alloy_primitives::{B256, Bytes};
-use op_alloy_consensus::{
-    OpReceiptEnvelope, OpTxEnvelope,
-    transaction::{OpDepositInfo, OpTransactionInfo},
-};
-use op_alloy_rpc_types::Transaction;
+use op_alloy_consensus::transaction::{OpDepositInfo, OpTransactionInfo};
+use openledger_primitives::{OpenReceipt, OpenTxEnvelope};
 
 use crate::{error::RpcResult, node::Node};
 
+/// A transaction as the API answers it.
+pub(crate) type Transaction = op_alloy_rpc_types::Transaction<OpenTxEnvelope>;
+
 /// A transaction of a block as the API answers it.
 pub(crate) fn mined_transaction(
-    transaction: Recovered<OpTxEnvelope>,
+    transaction: Recovered<OpenTxEnvelope>,
     header: &Header,
     block_hash: B256,
     index: usize,
-    receipt: &OpReceiptEnvelope,
+    receipt: &OpenReceipt,
 ) -> Transaction {
     let info = TransactionInfo {
         hash: Some(transaction.tx_hash()),

@@ -10,7 +10,7 @@ use alloy_consensus::{Header, Sealed};
 use alloy_eips::BlockNumHash;
 use metrics::{counter, gauge};
 use openledger_chainspec::{RollupConfig, SystemConfig};
-use openledger_engine::{BuiltBlock, EngineHandle, Handling, OpBlock, SkipReason};
+use openledger_engine::{Block, BuiltBlock, EngineHandle, Handling, SkipReason};
 use openledger_protocol::{
     BlockRefError, L1Info, L1OriginData, L2BlockRef, apply_config_updates, attributes,
     system_config_of_l2_block,
@@ -262,13 +262,13 @@ impl<L: L1Source, T: TransactionSource> Sequencer<L, T> {
         }
     }
 
-    fn block(&self, number: u64) -> Result<OpBlock, SequencerError> {
+    fn block(&self, number: u64) -> Result<Block, SequencerError> {
         let head = self.engine.database().heads().latest.number;
         let missing = StorageError::NoSuchBlock { number, head };
         Ok(self.engine.database().block_by_number(number)?.ok_or(missing)?)
     }
 
-    fn reference(&self, block: &OpBlock) -> Result<L2BlockRef, SequencerError> {
+    fn reference(&self, block: &Block) -> Result<L2BlockRef, SequencerError> {
         Ok(L2BlockRef::from_block(block, &self.rollup.genesis)?)
     }
 }

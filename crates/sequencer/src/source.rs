@@ -4,7 +4,7 @@ use std::future::Future;
 
 use alloy_consensus::{Header, ReceiptEnvelope, Sealed, transaction::Recovered};
 use alloy_primitives::B256;
-use op_alloy_consensus::OpTxEnvelope;
+use openledger_primitives::OpenTxEnvelope;
 use openledger_txpool::TxPool;
 use thiserror::Error;
 use tracing::{debug, warn};
@@ -34,7 +34,7 @@ pub trait L1Source: Send + Sync + 'static {
 /// The transactions that may go into a block.
 pub trait TransactionSource: Send + Sync + 'static {
     /// The best transactions that pay `base_fee_wei` and fit `gas_limit`, best first.
-    fn best(&self, base_fee_wei: u64, gas_limit: u64, max_count: usize) -> Vec<Recovered<OpTxEnvelope>>;
+    fn best(&self, base_fee_wei: u64, gas_limit: u64, max_count: usize) -> Vec<Recovered<OpenTxEnvelope>>;
 
     /// Takes out a transaction that was found invalid.
     fn remove_invalid(&self, hash: &B256, reason: &str);
@@ -44,7 +44,7 @@ pub trait TransactionSource: Send + Sync + 'static {
 }
 
 impl TransactionSource for TxPool {
-    fn best(&self, base_fee_wei: u64, gas_limit: u64, max_count: usize) -> Vec<Recovered<OpTxEnvelope>> {
+    fn best(&self, base_fee_wei: u64, gas_limit: u64, max_count: usize) -> Vec<Recovered<OpenTxEnvelope>> {
         Self::best(self, base_fee_wei, gas_limit, max_count)
     }
 

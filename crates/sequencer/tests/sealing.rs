@@ -14,9 +14,10 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Log, TxKind, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
+use op_alloy_consensus::TxDeposit;
 use openledger_chainspec::{ChainSpec, RollupConfig, RollupGenesis, SystemConfig};
 use openledger_engine::{BuiltBlock, Engine, EngineConfig, EngineHandle, EngineThread, Handling};
+use openledger_primitives::OpenTxEnvelope;
 use openledger_protocol::{ConfigUpdate, L2BlockRef, deposits::encode_deposit_log};
 use openledger_sequencer::{
     L1Source, L1SourceError, Sequencer, SequencerConfig, SequencerError, TransactionSource,
@@ -90,12 +91,12 @@ impl L1Source for MemoryL1 {
 /// A pool that gives what it holds once, and remembers what it was told to remove.
 #[derive(Clone, Default)]
 struct MemoryPool {
-    waiting: Arc<Mutex<Vec<Recovered<OpTxEnvelope>>>>,
+    waiting: Arc<Mutex<Vec<Recovered<OpenTxEnvelope>>>>,
     removed: Arc<Mutex<Vec<B256>>>,
 }
 
 impl TransactionSource for MemoryPool {
-    fn best(&self, _: u64, _: u64, max_count: usize) -> Vec<Recovered<OpTxEnvelope>> {
+    fn best(&self, _: u64, _: u64, max_count: usize) -> Vec<Recovered<OpenTxEnvelope>> {
         let mut best = std::mem::take(&mut *self.waiting.lock().unwrap());
         best.truncate(max_count);
         best
@@ -287,7 +288,7 @@ async fn transactions_are_included_and_invalid_ones_leave_the_pool() {
             ..Default::default()
         };
         let signature = signer.sign_hash_sync(&tx.signature_hash()).unwrap();
-        let tx = OpTxEnvelope::Eip1559(tx.into_signed(signature));
+        let tx = OpenTxEnvelope::Eip1559(tx.into_signed(signature));
         Recovered::new_unchecked(tx, signer.address())
     };
     // The deposit was nonce 0.

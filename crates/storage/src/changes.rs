@@ -1,153 +1,170 @@
-//! What one block changes in the flat state, account by account.
+//! From what execution changed to what the trie needs and to what history keeps.
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{B256, Bytes, U256, keccak256};
-use openledger_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, TrieAccount, TrieBuilder};
-use revm::database::{BundleAccount, BundleState};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use openledger_trie::{
+    AccountChange, EMPTY_ROOT_HASH, KECCAK_EMPTY, SlotChange, StateChanges, StateLayer, StateSource,
+    StorageChanges, TrieAccount,
+};
+use revm::{
+    database::{BundleAccount, BundleState},
+    state::AccountInfo,
+};
 
-use crate::{Result, StateView, StorageError, codec::decode, leaves::Leaf};
+use crate::{Result, StateUpdate, StateView, StorageError, TrieSource};
 
-/// A slot that changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SlotChange {
-    pub(crate) hashed_slot: B256,
-    pub(crate) old: U256,
-    pub(crate) new: U256,
-}
-
-/// An account that changes, or comes, or goes.
+/// An account that a block changed, as it was before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AccountChange {
-    pub(crate) old: Option<TrieAccount>,
-    pub(crate) new: Option<TrieAccount>,
-    /// In order of their hashed slots.
-    pub(crate) slots: Vec<SlotChange>,
+pub(crate) struct OldAccount {
+    pub(crate) hashed_address: B256,
+    pub(crate) address: Address,
+    pub(crate) account: Option<TrieAccount>,
+    /// The changed slots and what they held, in order of their hashed keys.
+    pub(crate) slots: Vec<(B256, U256)>,
 }
 
-/// The accounts that a block changes, by hashed address.
-pub(crate) type AccountChanges = BTreeMap<B256, AccountChange>;
+/// A block's changes before its state root is known: what a trie is to be given, and what is kept for
+/// history.
+#[derive(Debug, Clone)]
+pub struct PreparedChanges {
+    parent: B256,
+    changes: StateChanges,
+    /// In order of hashed addresses.
+    old: Vec<OldAccount>,
+    codes: BTreeMap<B256, Bytes>,
+}
 
-/// Works out what `bundle` changes on top of `state`, storage roots included.
-pub(crate) fn account_changes(state: &StateView, bundle: &BundleState) -> Result<AccountChanges> {
-    let mut changes = AccountChanges::new();
-    for (address, account) in &bundle.state {
-        let hashed_address = keccak256(address);
-        let change = account_change(state, hashed_address, account)?;
-        if change.old != change.new || !change.slots.is_empty() {
-            changes.insert(hashed_address, change);
+impl PreparedChanges {
+    /// Reads what `bundle` changes of the state `parent`, as far as the bundle does not say it itself. An
+    /// account without info is removed with its storage; one that was destroyed loses its storage before the
+    /// slots in the bundle are set.
+    pub(crate) fn new(parent: &StateView, bundle: &BundleState) -> Result<Self> {
+        let mut changes = StateChanges::default();
+        let mut old = Vec::with_capacity(bundle.state.len());
+        let mut source = None;
+        for (address, account) in &bundle.state {
+            let hashed_address = keccak256(address);
+            let wiped = account.info.is_none() || account.was_destroyed();
+            let mut slots = Vec::new();
+            // Storage roots are not in the bundle. Where storage stays as it is, the trie will tell the root.
+            let before = if wiped || !account.storage.is_empty() {
+                parent.account_of(*address, hashed_address)?
+            } else {
+                account.original_info.as_ref().map(|info| account_of(info, UNKNOWN_ROOT))
+            };
+            if wiped && before.is_some_and(|before| before.storage_root != EMPTY_ROOT_HASH) {
+                let source = match &source {
+                    Some(source) => source,
+                    None => source.insert(parent.trie_source()?),
+                };
+                slots = all_slots(source, hashed_address)?;
+            }
+            let storage = changed_slots(account, wiped, &mut slots);
+            let after = account.info.as_ref().map(|info| account_of(info, UNKNOWN_ROOT));
+            let known_root = before.map(|before| before.storage_root).filter(|root| *root != UNKNOWN_ROOT);
+            let same = |before: TrieAccount| Some(TrieAccount { storage_root: UNKNOWN_ROOT, ..before });
+            if before.and_then(same) == after && slots.is_empty() {
+                continue;
+            }
+            let change = after.map(|after| AccountChange {
+                nonce: after.nonce,
+                balance: after.balance,
+                code_hash: after.code_hash,
+                storage_root: known_root,
+            });
+            changes.accounts.insert(hashed_address, change);
+            if !slots.is_empty() && after.is_some() {
+                changes.storages.insert(hashed_address, storage);
+            }
+            old.push(OldAccount { hashed_address, address: *address, account: before, slots });
+        }
+        old.sort_unstable_by_key(|entry| entry.hashed_address);
+        Ok(Self { parent: parent.block().hash, changes, old, codes: new_codes(bundle) })
+    }
+
+    /// What the trie of the parent's state is to be given. Empty once taken.
+    pub fn take_changes(&mut self) -> StateChanges {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Completes the changes with what the trie made of them on top of the parent's state `parent`.
+    pub fn complete(mut self, parent: &StateView, layer: StateLayer) -> Result<StateUpdate> {
+        for entry in &mut self.old {
+            let Some(before) = entry.account.as_mut().filter(|before| before.storage_root == UNKNOWN_ROOT)
+            else {
+                continue;
+            };
+            let Some(Some(after)) = layer.accounts.get(&entry.hashed_address) else {
+                let what = format!("account with hashed address {}", entry.hashed_address);
+                return Err(StorageError::corrupt(what, "it changed, and the trie does not know it"));
+            };
+            before.storage_root = after.storage_root;
+        }
+        StateUpdate::new(parent, self.parent, layer, self.old, self.codes)
+    }
+}
+
+/// Stands for a storage root not known yet; no trie has it.
+const UNKNOWN_ROOT: B256 = B256::ZERO;
+
+fn account_of(info: &AccountInfo, storage_root: B256) -> TrieAccount {
+    let code_hash = if info.code_hash.is_zero() { KECCAK_EMPTY } else { info.code_hash };
+    TrieAccount::new(info.nonce, info.balance, storage_root, code_hash)
+}
+
+/// The slots that `account` changes; adds what they held to `old`, which holds all slots where the storage
+/// is wiped, and sorts it.
+fn changed_slots(account: &BundleAccount, wiped: bool, old: &mut Vec<(B256, U256)>) -> StorageChanges {
+    let mut storage = StorageChanges { wiped: !old.is_empty(), slots: BTreeMap::new() };
+    if account.info.is_none() {
+        return storage;
+    }
+    let all = old.len();
+    for (slot, value) in &account.storage {
+        if !wiped && !value.is_changed() {
+            continue;
+        }
+        let hashed_slot = keccak256(B256::from(*slot));
+        let known = old[..all].binary_search_by_key(&hashed_slot, |(key, _)| *key).ok();
+        let before = if wiped {
+            known.map_or(U256::ZERO, |index| old[index].1)
+        } else {
+            value.previous_or_original_value
+        };
+        if known.is_none() {
+            if before == value.present_value {
+                continue;
+            }
+            old.push((hashed_slot, before));
+        }
+        if !wiped || !value.present_value.is_zero() {
+            let change = SlotChange { value: value.present_value, was_set: !wiped && !before.is_zero() };
+            storage.slots.insert(hashed_slot, change);
         }
     }
-    Ok(changes)
+    old.sort_unstable_by_key(|(key, _)| *key);
+    storage
+}
+
+/// Every slot of an account that is set.
+fn all_slots(source: &TrieSource, hashed_address: B256) -> Result<Vec<(B256, U256)>> {
+    let mut slots = Vec::new();
+    let mut from = Some(B256::ZERO);
+    while let Some(key) = from {
+        let Some((hashed_slot, value)) = source.seek_slot(hashed_address, key)? else { break };
+        slots.push((hashed_slot, value));
+        from = U256::from_be_bytes(hashed_slot.0).checked_add(U256::ONE).map(B256::from);
+    }
+    Ok(slots)
 }
 
 /// The code that `bundle` brings, by hash.
-pub(crate) fn new_codes(bundle: &BundleState) -> BTreeMap<B256, Bytes> {
+fn new_codes(bundle: &BundleState) -> BTreeMap<B256, Bytes> {
     let named = bundle.contracts.iter().map(|(hash, code)| (*hash, code.original_bytes()));
     let inline = bundle.state.values().filter_map(|account| {
         let info = account.info.as_ref().filter(|_| account.is_contract_changed())?;
         Some((info.code_hash, info.code.as_ref()?.original_bytes()))
     });
     inline.chain(named).filter(|(hash, _)| *hash != KECCAK_EMPTY && !hash.is_zero()).collect()
-}
-
-fn account_change(state: &StateView, hashed_address: B256, account: &BundleAccount) -> Result<AccountChange> {
-    let old = state.hashed_account(hashed_address)?;
-    let wiped = account.info.is_none() || account.was_destroyed();
-    let mut slots = BTreeMap::new();
-    if wiped && old.is_some_and(|old| old.storage_root != EMPTY_ROOT_HASH) {
-        for leaf in state.slot_leaves(hashed_address)? {
-            let (hashed_slot, value) = leaf?;
-            slots.insert(hashed_slot, (decode::<U256>("slot", &value)?, U256::ZERO));
-        }
-    }
-    if account.info.is_some() {
-        for (slot, value) in &account.storage {
-            if !wiped && !value.is_changed() {
-                continue;
-            }
-            let hashed_slot = keccak256(B256::from(*slot));
-            let new = value.present_value;
-            match slots.get_mut(&hashed_slot) {
-                Some(values) => values.1 = new,
-                None => {
-                    let old =
-                        if wiped { U256::ZERO } else { state.hashed_slot(hashed_address, hashed_slot)? };
-                    slots.insert(hashed_slot, (old, new));
-                }
-            }
-        }
-    }
-    let slots: Vec<_> = slots
-        .into_iter()
-        .filter(|(_, (old, new))| old != new)
-        .map(|(hashed_slot, (old, new))| SlotChange { hashed_slot, old, new })
-        .collect();
-    let new = match &account.info {
-        None => None,
-        Some(info) => {
-            let storage_root = if slots.is_empty() {
-                old.map_or(EMPTY_ROOT_HASH, |old| old.storage_root)
-            } else {
-                changed_storage_root(state, hashed_address, &slots)?
-            };
-            let code_hash = if info.code_hash.is_zero() { KECCAK_EMPTY } else { info.code_hash };
-            Some(TrieAccount::new(info.nonce, info.balance, storage_root, code_hash))
-        }
-    };
-    Ok(AccountChange { old, new, slots })
-}
-
-fn changed_storage_root(state: &StateView, hashed_address: B256, slots: &[SlotChange]) -> Result<B256> {
-    let mut trie = TrieBuilder::new();
-    let changes = slots.iter().map(|slot| (slot.hashed_slot, slot.new));
-    overlay(state.slot_leaves(hashed_address)?, changes, |hashed_slot, leaf| {
-        let value = match leaf {
-            Ok(stored) => decode("slot", &stored)?,
-            Err(changed) => changed,
-        };
-        trie.push_slot(hashed_slot, value).map_err(out_of_order)
-    })?;
-    Ok(trie.root())
-}
-
-/// The state root of `state` with `changes` made.
-pub(crate) fn changed_state_root(state: &StateView, changes: &AccountChanges) -> Result<B256> {
-    let mut trie = TrieBuilder::new();
-    let changes = changes.iter().map(|(hashed_address, change)| (*hashed_address, change.new));
-    overlay(state.account_leaves()?, changes, |hashed_address, leaf| {
-        let account = match leaf {
-            Ok(stored) => Some(decode("account", &stored)?),
-            Err(changed) => changed,
-        };
-        account.map_or(Ok(()), |account| trie.push_account(hashed_address, &account).map_err(out_of_order))
-    })?;
-    Ok(trie.root())
-}
-
-pub(crate) fn out_of_order(error: openledger_trie::OutOfOrder) -> StorageError {
-    StorageError::corrupt("trie leaves", error)
-}
-
-/// Visits stored leaves (`Ok`) and changes (`Err`) in one key order; a change hides the stored leaf.
-fn overlay<T>(
-    stored: impl Iterator<Item = Result<Leaf>>,
-    changes: impl Iterator<Item = (B256, T)>,
-    mut visit: impl FnMut(B256, Result<Vec<u8>, T>) -> Result<()>,
-) -> Result<()> {
-    let mut changes = changes.peekable();
-    for leaf in stored {
-        let (key, value) = leaf?;
-        while let Some((changed_key, change)) = changes.next_if(|(changed_key, _)| *changed_key < key) {
-            visit(changed_key, Err(change))?;
-        }
-        match changes.next_if(|(changed_key, _)| *changed_key == key) {
-            Some((_, change)) => visit(key, Err(change))?,
-            None => visit(key, Ok(value))?,
-        }
-    }
-    for (key, change) in changes {
-        visit(key, Err(change))?;
-    }
-    Ok(())
 }

@@ -2,34 +2,43 @@
 
 use std::{path::Path, sync::Arc};
 
-use alloy_consensus::BlockBody;
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{B256, U256, keccak256};
+use alloy_primitives::{Address, B256};
 use arc_swap::ArcSwap;
-use op_alloy_consensus::OpTxEnvelope;
 use openledger_chainspec::ChainSpec;
-use openledger_trie::{KECCAK_EMPTY, TrieAccount, state_root, storage_root};
-use parking_lot::Mutex;
-use revm::database::BundleState;
-use rocksdb::{DB, WriteBatch};
-use tracing::info;
+use openledger_trie::AccountProof;
+use parking_lot::{Mutex, MutexGuard};
+use rocksdb::{ColumnFamily, DB, FlushOptions, WriteBatch, properties};
+use tracing::{error, info, warn};
 
 use crate::{
-    Heads, StateUpdate, StateView, StorageError,
-    codec::{array, decode_heads, decode_number, encode_heads, encode_slot},
-    columns::{self, number_key, slot_key},
+    Heads, LostBlocks, Pruning, StateUpdate, StateView, StorageError,
+    codec::{Commit, array, decode_number},
+    columns,
+    durable::DurableMark,
+    genesis, open,
     store::{self, Snapshot, column},
+    tries::WarmTries,
 };
 
 /// Result of a database call.
 pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 
 /// The version of the encodings in this crate's README.
-const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
 
 pub(crate) const HEADS_KEY: &[u8] = b"heads";
-const GENESIS_KEY: &[u8] = b"genesis";
-const SCHEMA_KEY: &[u8] = b"schema";
+pub(crate) const GENESIS_KEY: &[u8] = b"genesis";
+pub(crate) const SCHEMA_KEY: &[u8] = b"schema";
+pub(crate) const PRUNED_KEY: &[u8] = b"pruned";
+const LOST_KEY: &[u8] = b"lost";
+
+/// How a database is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DatabaseConfig {
+    /// What is dropped while blocks are stored.
+    pub pruning: Pruning,
+}
 
 /// A chain on disk. Cheap to clone; reads take no lock and are never torn by a write.
 #[derive(Debug, Clone)]
@@ -41,19 +50,59 @@ pub struct Database {
 struct Inner {
     db: Arc<DB>,
     spec: Arc<ChainSpec>,
+    config: DatabaseConfig,
     /// What the database holds under [`HEADS_KEY`], set after each write.
     heads: ArcSwap<Heads>,
     /// Held while writing.
-    writer: Mutex<()>,
+    writer: Mutex<Writer>,
+    lost: Option<LostBlocks>,
+    tries: Arc<WarmTries>,
+}
+
+/// What only the one who writes changes.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    generation: u64,
+    durable: DurableMark,
+}
+
+/// The right to write, for as long as it is held.
+pub(crate) type WriterGuard<'a> = MutexGuard<'a, Writer>;
+
+/// Bytes that are in the log only at which closing writes them to tables: replaying them would take longer.
+const CLOSE_FLUSH_BYTES: u64 = 16 << 20;
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let columns: Result<Vec<_>> = columns::ALL.iter().map(|name| column(&self.db, name)).collect();
+        let Ok(columns) = columns else { return };
+        let in_memory = |column: &&ColumnFamily| {
+            let bytes = self.db.property_int_value_cf(*column, properties::CUR_SIZE_ACTIVE_MEM_TABLE);
+            bytes.ok().flatten().unwrap_or_default()
+        };
+        if columns.iter().map(in_memory).sum::<u64>() >= CLOSE_FLUSH_BYTES
+            && let Err(error) = self.db.flush_cfs_opt(&columns, &FlushOptions::default())
+        {
+            warn!(%error, "could not write to tables at closing: the next start takes longer");
+        }
+    }
 }
 
 impl Database {
-    /// Opens the chain in the folder `path`, writing genesis where it is empty.
+    /// Opens the chain in the folder `path`, writing genesis where it is empty. Nothing is pruned.
     pub fn open(path: &Path, spec: Arc<ChainSpec>) -> Result<Self> {
-        let db = Arc::new(store::open(path)?);
+        Self::open_with(path, spec, DatabaseConfig::default())
+    }
+
+    /// Opens the chain in the folder `path`, writing genesis where it is empty.
+    ///
+    /// After a crash all that was reported as stored is there. Where the log was damaged since, the chain
+    /// ends at the last block before the damage, and [`Self::lost`] says so.
+    pub fn open_with(path: &Path, spec: Arc<ChainSpec>, config: DatabaseConfig) -> Result<Self> {
+        let db = Arc::new(open::open(path)?);
         let meta = column(&db, columns::META)?;
-        let heads = match db.get_cf(meta, GENESIS_KEY)? {
-            None => write_genesis(&db, &spec)?,
+        let commit = match db.get_cf(meta, GENESIS_KEY)? {
+            None => genesis::write(&db, &spec)?,
             Some(genesis) => {
                 let schema = db.get_cf(meta, SCHEMA_KEY)?;
                 let found = decode_number("schema version", &schema.unwrap_or_default())?;
@@ -66,12 +115,27 @@ impl Database {
                 if found != expected {
                     return Err(StorageError::OtherChain { path: path.to_owned(), found, expected });
                 }
-                decode_heads(&db.get_cf(meta, HEADS_KEY)?.unwrap_or_default())?
+                Commit::decode(&db.get_cf(meta, HEADS_KEY)?.unwrap_or_default())?
             }
         };
-        info!(path = %path.display(), latest = heads.latest.number, "opened database");
-        let heads = ArcSwap::from_pointee(heads);
-        Ok(Self { inner: Arc::new(Inner { db, spec, heads, writer: Mutex::new(()) }) })
+        let mut durable = DurableMark::open(path)?;
+        let mut lost = db.get_cf(meta, LOST_KEY)?.map(|bytes| LostBlocks::decode(&bytes)).transpose()?;
+        if let Some(found) = durable.lost_since(&commit) {
+            error!(
+                reported = found.reported.number,
+                last_good = found.last_good.number,
+                "the log was damaged: going on from the last good block"
+            );
+            let mut batch = WriteBatch::default();
+            batch.put_cf(meta, LOST_KEY, found.encode());
+            store::write_synced(&db, batch)?;
+            lost = Some(found);
+        }
+        durable.set(&commit)?;
+        let writer = Mutex::new(Writer { generation: commit.generation, durable });
+        info!(path = %path.display(), latest = commit.heads.latest.number, "opened database");
+        let heads = ArcSwap::from_pointee(commit.heads);
+        Ok(Self { inner: Arc::new(Inner { db, spec, config, heads, writer, lost, tries: Arc::default() }) })
     }
 
     /// The chain's specification.
@@ -79,33 +143,59 @@ impl Database {
         &self.inner.spec
     }
 
+    /// How the database was opened.
+    pub fn config(&self) -> DatabaseConfig {
+        self.inner.config
+    }
+
     /// The heads. Safe and finalized start at genesis.
     pub fn heads(&self) -> Heads {
         **self.inner.heads.load()
     }
 
+    /// The last time that blocks which had been reported as stored were lost to a damaged log.
+    pub fn lost(&self) -> Option<LostBlocks> {
+        self.inner.lost
+    }
+
     /// The state after the latest block.
     pub fn state(&self) -> Result<StateView> {
-        StateView::new(self.snapshot(), None)
+        StateView::new(self.snapshot(), Arc::clone(&self.inner.tries), None)
     }
 
     /// The state after block `number`, or [`StorageError::NoSuchBlock`].
     pub fn state_at(&self, number: u64) -> Result<StateView> {
-        StateView::new(self.snapshot(), Some(number))
+        StateView::new(self.snapshot(), Arc::clone(&self.inner.tries), Some(number))
     }
 
-    /// Computes the state that `changes` leave on top of block `parent`, which must be the head.
-    /// Writes nothing.
-    ///
-    /// Account and storage changes count as the bundle has them: an account without info is removed
-    /// with its storage, one that was destroyed loses its storage before the slots in the bundle are
-    /// set. Old values are read from the database, not from the bundle.
-    pub fn prepare(&self, parent: B256, changes: &BundleState) -> Result<StateUpdate> {
-        let state = self.state()?;
-        if state.block().hash != parent {
-            return Err(StorageError::NotOnHead { parent, head: state.block() });
+    /// The state after the newest of `blocks`, which are executed but need not be stored: consecutive,
+    /// oldest first, the first a child of a stored block or stored itself. Those that are stored by
+    /// now are read from there.
+    pub fn state_over<'a>(
+        &self,
+        blocks: impl IntoIterator<Item = (BlockNumHash, &'a StateUpdate)>,
+    ) -> Result<StateView> {
+        let mut state = self.state()?;
+        for (block, update) in blocks {
+            if block.number > state.block().number {
+                state = state.after(block, update)?;
+            } else if block.number == state.block().number && block.hash != state.block().hash {
+                return Err(StorageError::NotOnHead { parent: block.hash, head: state.block() });
+            }
         }
-        StateUpdate::new(state, changes)
+        Ok(state)
+    }
+
+    /// The account and slots asked for after block `number`, with the proof of each (EIP-1186); see
+    /// [`StateView::proof`].
+    pub fn proof_at(&self, number: u64, address: Address, slots: &[B256]) -> Result<AccountProof> {
+        self.state_at(number)?.proof(address, slots)
+    }
+
+    /// Writes to tables what is in memory and in the log only. Never needed for safety.
+    pub fn flush(&self) -> Result<()> {
+        let columns = columns::ALL.iter().map(|name| column(self.db(), name)).collect::<Result<Vec<_>>>()?;
+        Ok(self.db().flush_cfs_opt(&columns, &FlushOptions::default())?)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -117,70 +207,26 @@ impl Database {
     }
 
     /// Excludes other writers for as long as it is held.
-    pub(crate) fn writer(&self) -> parking_lot::MutexGuard<'_, ()> {
+    pub(crate) fn writer(&self) -> WriterGuard<'_> {
         self.inner.writer.lock()
     }
 
     /// Writes `batch` and `heads`, all or nothing, and publishes the heads.
-    pub(crate) fn commit(&self, mut batch: WriteBatch, heads: Heads) -> Result<()> {
-        batch.put_cf(column(self.db(), columns::META)?, HEADS_KEY, encode_heads(&heads));
+    pub(crate) fn commit(
+        &self,
+        writer: &mut WriterGuard<'_>,
+        mut batch: WriteBatch,
+        heads: Heads,
+    ) -> Result<()> {
+        let commit = Commit { heads, generation: writer.generation + 1 };
+        batch.put_cf(column(self.db(), columns::META)?, HEADS_KEY, commit.encode());
         store::write_synced(self.db(), batch)?;
+        writer.generation = commit.generation;
         self.inner.heads.store(Arc::new(heads));
+        // What it guards against needs two faults; the blocks themselves are safe without it.
+        if let Err(error) = writer.durable.set(&commit) {
+            error!(%error, "cannot note down what is stored");
+        }
         Ok(())
     }
-}
-
-/// Writes the genesis block and state into an empty database.
-fn write_genesis(db: &DB, spec: &ChainSpec) -> Result<Heads> {
-    let mut batch = WriteBatch::default();
-    let mut accounts = Vec::with_capacity(spec.genesis().alloc.len());
-    for (address, account) in &spec.genesis().alloc {
-        let hashed_address = keccak256(address);
-        let slots: Vec<(B256, U256)> = account
-            .storage_slots()
-            .filter(|(_, value)| !value.is_zero())
-            .map(|(slot, value)| (keccak256(slot), value))
-            .collect();
-        for (hashed_slot, value) in &slots {
-            let key = slot_key(hashed_address, *hashed_slot);
-            batch.put_cf(column(db, columns::STORAGE)?, key, encode_slot(*value));
-        }
-        if let (Some(hash), Some(code)) = (account.code_hash(), &account.code) {
-            batch.put_cf(column(db, columns::CODES)?, hash, code);
-        }
-        let account = TrieAccount::new(
-            account.nonce.unwrap_or_default(),
-            account.balance,
-            storage_root(slots),
-            account.code_hash().unwrap_or(KECCAK_EMPTY),
-        );
-        batch.put_cf(column(db, columns::ACCOUNTS)?, hashed_address, alloy_rlp::encode(account));
-        accounts.push((hashed_address, account));
-    }
-
-    let header = spec.genesis_header();
-    let (number, hash) = (header.number, spec.genesis_hash());
-    let root = state_root(accounts);
-    if root != header.state_root {
-        let reason = format!("its allocation has state root {root}, its header {}", header.state_root);
-        return Err(StorageError::InvalidBlock { number, reason });
-    }
-    let withdrawals = header.withdrawals_root.map(|_| Default::default());
-    let body = BlockBody::<OpTxEnvelope> { withdrawals, ..Default::default() };
-    let key = number_key(number);
-    batch.put_cf(column(db, columns::HEADERS)?, key, alloy_rlp::encode(header));
-    batch.put_cf(column(db, columns::BODIES)?, key, alloy_rlp::encode(body));
-    batch.put_cf(column(db, columns::SENDERS)?, key, []);
-    batch.put_cf(column(db, columns::RECEIPTS)?, key, [alloy_rlp::EMPTY_LIST_CODE]);
-    batch.put_cf(column(db, columns::HASHES)?, key, hash);
-    batch.put_cf(column(db, columns::NUMBERS)?, hash, key);
-
-    let genesis = BlockNumHash::new(number, hash);
-    let heads = Heads { latest: genesis, safe: genesis, finalized: genesis };
-    let meta = column(db, columns::META)?;
-    batch.put_cf(meta, GENESIS_KEY, hash);
-    batch.put_cf(meta, SCHEMA_KEY, SCHEMA_VERSION.to_be_bytes());
-    batch.put_cf(meta, HEADS_KEY, encode_heads(&heads));
-    store::write_synced(db, batch)?;
-    Ok(heads)
 }

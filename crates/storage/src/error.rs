@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
+use openledger_trie::{OverlayError, TrieError};
 use revm::database_interface::DBErrorMarker;
 use thiserror::Error;
 
@@ -12,9 +13,12 @@ use thiserror::Error;
 /// After any error the database is as it was before the call.
 #[derive(Debug, Clone, Error)]
 pub enum StorageError {
-    /// RocksDB refused: disk full, I/O error, checksum mismatch.
+    /// The disk is full.
+    #[error("the disk is full, nothing was written: make room, then restart the node ({0})")]
+    DiskFull(rocksdb::Error),
+    /// RocksDB refused: I/O error, checksum mismatch.
     #[error("database: {0}")]
-    RocksDb(#[from] rocksdb::Error),
+    RocksDb(rocksdb::Error),
     /// The folder cannot be made.
     #[error("cannot make the folder {path}: {reason}", path = path.display())]
     Folder {
@@ -71,6 +75,43 @@ pub enum StorageError {
         /// The latest number.
         head: u64,
     },
+    /// It was pruned, or never kept.
+    #[error(
+        "the {what} of block {number} is not kept: the first kept is that of block {first}; ask an \
+         archive node"
+    )]
+    Pruned {
+        /// What is not there.
+        what: &'static str,
+        /// The block asked for.
+        number: u64,
+        /// The first block of which it is there.
+        first: u64,
+    },
+    /// More changed since a block than may be taken back at once.
+    #[error("more than {limit} accounts and slots changed since block {number}: choose a later block")]
+    TooDeep {
+        /// The block asked for.
+        number: u64,
+        /// Accounts and slots that may be taken back.
+        limit: usize,
+    },
+    /// A snapshot is not whole, or not what was asked for.
+    #[error("snapshot {path}: {reason}", path = path.display())]
+    Snapshot {
+        /// The snapshot's folder, or a file of it.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A trie was given for another state.
+    #[error("a trie with root {found} was given for the state with root {expected}")]
+    OtherTrie {
+        /// The root of the trie.
+        found: B256,
+        /// The root of the state.
+        expected: B256,
+    },
     /// The parent is not the head, so nothing can be built on it here.
     #[error("parent {parent} is not the head {} ({})", head.hash, head.number)]
     NotOnHead {
@@ -100,6 +141,36 @@ pub enum StorageError {
 }
 
 impl DBErrorMarker for StorageError {}
+
+impl From<rocksdb::Error> for StorageError {
+    fn from(error: rocksdb::Error) -> Self {
+        let text = error.as_ref();
+        // RocksDB has no kind of its own for it either.
+        if text.contains("No space left") || text.contains("NoSpace") || text.contains("File too large") {
+            Self::DiskFull(error)
+        } else {
+            Self::RocksDb(error)
+        }
+    }
+}
+
+impl From<TrieError<Self>> for StorageError {
+    fn from(error: TrieError<Self>) -> Self {
+        match error {
+            TrieError::Source(error) => error,
+            error => Self::corrupt("state trie", error),
+        }
+    }
+}
+
+impl From<TrieError<OverlayError<Self>>> for StorageError {
+    fn from(error: TrieError<OverlayError<Self>>) -> Self {
+        match error {
+            TrieError::Source(OverlayError::Base(error)) => error,
+            error => Self::corrupt("state trie", error),
+        }
+    }
+}
 
 impl StorageError {
     /// A damaged value.

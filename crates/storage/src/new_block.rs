@@ -1,15 +1,13 @@
 //! A block as it is handed over to be stored.
 
 use alloy_primitives::{Address, B256};
-use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
+pub use openledger_primitives::Block;
+use openledger_primitives::OpenReceipt;
 
 use crate::StateUpdate;
 
-/// An L2 block.
-pub type Block = alloy_consensus::Block<OpTxEnvelope>;
-
 /// An executed block and everything that is stored with it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewBlock {
     /// The block itself.
     pub block: Block,
@@ -18,7 +16,7 @@ pub struct NewBlock {
     /// The sender of each transaction, in order.
     pub senders: Vec<Address>,
     /// The receipt of each transaction, in order.
-    pub receipts: Vec<OpReceiptEnvelope>,
-    /// The state it leaves, from [`Database::prepare`](crate::Database::prepare).
+    pub receipts: Vec<OpenReceipt>,
+    /// The state it leaves, from [`StateView::update`](crate::StateView::update).
     pub update: StateUpdate,
 }

@@ -1,53 +1,75 @@
 //! The state that a block leaves, computed and ready to be written.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use alloy_primitives::{Address, B256, Bytes, keccak256};
-use openledger_trie::EMPTY_ROOT_HASH;
-use revm::database::BundleState;
+use alloy_primitives::{Address, B256, Bytes, address, keccak256};
+use openledger_trie::{EMPTY_ROOT_HASH, StateLayer};
 
-use crate::{
-    Result, StateView,
-    changes::{AccountChanges, account_changes, changed_state_root, new_codes},
-};
+use crate::{Result, StateView, changes::OldAccount};
 
-/// What one block changes in the state, with the roots that follow.
+/// The contract whose storage root an OP header names as its `withdrawalsRoot`.
+const MESSAGE_PASSER: Address = address!("4200000000000000000000000000000000000016");
+
+/// What one block changes in the state, with the roots that follow. Cheap to clone; holds nothing of
+/// the database.
 ///
-/// Made by [`Database::prepare`](crate::Database::prepare) on top of one parent; good for one
-/// [`Database::append`](crate::Database::append) on that parent.
+/// Made by [`StateView::update`], or step by step by [`StateView::prepare`], on top of one parent for one
+/// block on that parent.
 #[derive(Debug, Clone)]
-pub struct StateUpdate {
-    parent: StateView,
-    state_root: B256,
-    pub(crate) accounts: AccountChanges,
-    pub(crate) codes: BTreeMap<B256, Bytes>,
+pub struct StateUpdate(Arc<Contents>);
+
+#[derive(Debug)]
+struct Contents {
+    parent: B256,
+    withdrawals_root: B256,
+    layer: Arc<StateLayer>,
+    old: Vec<OldAccount>,
+    codes: BTreeMap<B256, Bytes>,
 }
 
 impl StateUpdate {
-    /// Computes what `changes` make of the state `parent`.
-    pub(crate) fn new(parent: StateView, changes: &BundleState) -> Result<Self> {
-        let accounts = account_changes(&parent, changes)?;
-        let state_root =
-            if accounts.is_empty() { parent.state_root() } else { changed_state_root(&parent, &accounts)? };
-        Ok(Self { parent, state_root, accounts, codes: new_codes(changes) })
+    pub(crate) fn new(
+        state: &StateView,
+        parent: B256,
+        layer: StateLayer,
+        old: Vec<OldAccount>,
+        codes: BTreeMap<B256, Bytes>,
+    ) -> Result<Self> {
+        let message_passer = match layer.accounts.get(&keccak256(MESSAGE_PASSER)) {
+            Some(account) => *account,
+            None => state.account(MESSAGE_PASSER)?,
+        };
+        let withdrawals_root = message_passer.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+        Ok(Self(Arc::new(Contents { parent, withdrawals_root, layer: Arc::new(layer), old, codes })))
     }
 
     /// Hash of the block whose state this changes.
-    pub const fn parent(&self) -> B256 {
-        self.parent.block().hash
+    pub fn parent(&self) -> B256 {
+        self.0.parent
     }
 
     /// The state root after the changes.
-    pub const fn state_root(&self) -> B256 {
-        self.state_root
+    pub fn state_root(&self) -> B256 {
+        self.0.layer.state_root
     }
 
-    /// The storage root of an account after the changes; the empty root where there is no account.
-    pub fn storage_root_of(&self, address: Address) -> Result<B256> {
-        let account = match self.accounts.get(&keccak256(address)) {
-            Some(change) => change.new,
-            None => self.parent.account(address)?,
-        };
-        Ok(account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))
+    /// The storage root of `L2ToL1MessagePasser` after the changes, which OP headers name since
+    /// Isthmus; the empty root where there is no such account.
+    pub fn withdrawals_root(&self) -> B256 {
+        self.0.withdrawals_root
+    }
+
+    /// The flat state and the stored nodes that changed, to read the state through.
+    pub fn layer(&self) -> &Arc<StateLayer> {
+        &self.0.layer
+    }
+
+    /// The accounts that changed, as they were, in order of their hashed addresses.
+    pub(crate) fn old(&self) -> &[OldAccount] {
+        &self.0.old
+    }
+
+    pub(crate) fn codes(&self) -> &BTreeMap<B256, Bytes> {
+        &self.0.codes
     }
 }

@@ -1,50 +1,86 @@
-//! The state at one block, unchanged by what is appended or unwound meanwhile.
+//! The state at one block, unchanged by what is stored or unwound meanwhile.
 
-use alloy_consensus::Header;
+use std::sync::Arc;
+
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use openledger_trie::{AccountProof, KECCAK_EMPTY, StorageProof, TrieAccount, TrieBuilder};
-use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
+use openledger_trie::{
+    AccountProof, KECCAK_EMPTY, StateLayer, StateSource, StateTrie, TrieAccount, prove, update_state_root,
+};
+use revm::{DatabaseRef, bytecode::Bytecode, database::BundleState, state::AccountInfo};
 
 use crate::{
-    Result, StorageError,
-    changes::out_of_order,
-    codec::{array, decode, decode_heads},
+    PreparedChanges, Result, StateUpdate, StorageError, StoredState, TrieSource,
+    codec::{Commit, Pruned},
     columns, database,
-    leaves::{Leaf, Source, leaves_at, value_at},
+    history::{self, Reverts},
+    reads,
     store::Snapshot,
+    tries::WarmTries,
 };
+
+/// Blocks between the stored head and the oldest block whose state can be proven.
+pub const PROOF_BLOCKS: u64 = 10_064;
+
+/// Accounts and slots that may have changed since a block whose state is to be proven: a few hundred bytes of
+/// memory each, while the proof is made.
+pub const PROOF_CHANGES: usize = 400_000;
 
 /// The state after one block. Cheap to clone; keep it no longer than needed, for it holds back the
 /// database's clean-up.
 #[derive(Debug, Clone)]
 pub struct StateView {
-    snapshot: Snapshot,
+    stored: StoredState,
+    tries: Arc<WarmTries>,
+    /// The stored head of the snapshot.
+    head: BlockNumHash,
+    /// The stored block whose state this starts from, where it is not the head.
+    past: Option<BlockNumHash>,
+    /// Blocks over it that need not be stored, oldest first.
+    blocks: Vec<(BlockNumHash, StateUpdate)>,
     block: BlockNumHash,
     state_root: B256,
-    /// The block's number where the snapshot's head is a later one.
-    at: Option<u64>,
 }
 
 impl StateView {
-    /// The state after block `number`, or after the head.
-    pub(crate) fn new(snapshot: Snapshot, number: Option<u64>) -> Result<Self> {
+    /// The state after stored block `number`, or after the stored head.
+    pub(crate) fn new(snapshot: Snapshot, tries: Arc<WarmTries>, number: Option<u64>) -> Result<Self> {
         let heads = snapshot
             .get(columns::META, database::HEADS_KEY)?
             .ok_or_else(|| StorageError::corrupt("heads", "missing"))?;
-        let head = decode_heads(&heads)?.latest.number;
-        let number = number.unwrap_or(head);
-        let missing = StorageError::NoSuchBlock { number, head };
-        if number > head {
-            return Err(missing);
+        let head = Commit::decode(&heads)?.heads.latest;
+        let number = number.unwrap_or(head.number);
+        let missing = || StorageError::NoSuchBlock { number, head: head.number };
+        if number > head.number {
+            return Err(missing());
         }
-        let key = columns::number_key(number);
-        let header = snapshot.get(columns::HEADERS, &key)?.ok_or_else(|| missing.clone())?;
-        let header: Header = decode("header", &header)?;
-        let hash = snapshot.get(columns::HASHES, &key)?.ok_or(missing)?;
-        let block = BlockNumHash::new(number, B256::new(array("block hash", &hash)?));
-        let at = (number < head).then_some(number);
-        Ok(Self { snapshot, block, state_root: header.state_root, at })
+        let (hash, header) = reads::header(&snapshot, number)?.ok_or_else(missing)?;
+        let block = BlockNumHash::new(number, hash);
+        let past = (number < head.number).then_some(block);
+        if past.is_some() {
+            let first = pruned(&snapshot)?.changes_from.saturating_sub(1);
+            if number < first {
+                return Err(StorageError::Pruned { what: "state", number, first });
+            }
+        }
+        let stored = StoredState::new(snapshot);
+        Ok(Self { stored, tries, head, past, blocks: Vec::new(), block, state_root: header.state_root })
+    }
+
+    /// The state after `block`, a child of this view's block that need not be stored.
+    pub fn after(&self, block: BlockNumHash, update: &StateUpdate) -> Result<Self> {
+        if update.parent() != self.block.hash {
+            return Err(StorageError::NotOnHead { parent: update.parent(), head: self.block });
+        }
+        if Some(block.number) != self.block.number.checked_add(1) {
+            let reason = format!("it follows block {}", self.block.number);
+            return Err(StorageError::InvalidBlock { number: block.number, reason });
+        }
+        let mut view = self.clone();
+        view.blocks.push((block, update.clone()));
+        view.block = block;
+        view.state_root = update.state_root();
+        Ok(view)
     }
 
     /// The block after which this is the state.
@@ -59,12 +95,28 @@ impl StateView {
 
     /// The account as the trie has it; `None` where there is none.
     pub fn account(&self, address: Address) -> Result<Option<TrieAccount>> {
-        self.hashed_account(keccak256(address))
+        self.account_of(address, keccak256(address))
     }
 
     /// The value of an account's slot; zero where there is none.
     pub fn slot(&self, address: Address, slot: B256) -> Result<U256> {
-        self.hashed_slot(keccak256(address), keccak256(slot))
+        let (hashed_address, hashed_slot) = (keccak256(address), keccak256(slot));
+        for (_, update) in self.blocks.iter().rev() {
+            let Some(storage) = update.layer().storages.get(&hashed_address) else { continue };
+            match storage.slots.get(&hashed_slot) {
+                Some(change) => return Ok(change.value),
+                None if storage.wiped => return Ok(U256::ZERO),
+                None => {}
+            }
+        }
+        if let Some(past) = self.past {
+            let snapshot = self.stored.snapshot();
+            let old = history::slot_after(snapshot, address, hashed_address, hashed_slot, past.number)?;
+            if let Some(old) = old {
+                return Ok(old);
+            }
+        }
+        self.stored.slot(hashed_address, hashed_slot)
     }
 
     /// The code with this hash; `None` where the chain has none.
@@ -72,7 +124,11 @@ impl StateView {
         if code_hash == KECCAK_EMPTY || code_hash.is_zero() {
             return Ok(Some(Bytes::new()));
         }
-        let Some(code) = self.snapshot.get(columns::CODES, code_hash.as_slice())? else { return Ok(None) };
+        if let Some(code) = self.blocks.iter().rev().find_map(|(_, update)| update.codes().get(&code_hash)) {
+            return Ok(Some(code.clone()));
+        }
+        let code = self.stored.snapshot().get(columns::CODES, code_hash.as_slice())?;
+        let Some(code) = code else { return Ok(None) };
         if keccak256(&code) != code_hash {
             return Err(StorageError::corrupt(format!("code {code_hash}"), "its hash is another"));
         }
@@ -81,83 +137,102 @@ impl StateView {
 
     /// The account and the slots asked for, with the proof of each (EIP-1186).
     ///
-    /// Costs a pass over all accounts, and one over the account's storage.
+    /// At the stored head and over it a proof costs the depth of the trie. At a block before it, it also
+    /// costs what changed since, bounded by [`PROOF_BLOCKS`] and [`PROOF_CHANGES`].
     pub fn proof(&self, address: Address, slots: &[B256]) -> Result<AccountProof> {
-        let hashed_address = keccak256(address);
-        let mut trie = TrieBuilder::with_targets([hashed_address]);
-        for leaf in self.account_leaves()? {
-            let (key, account) = leaf?;
-            trie.push_account(key, &decode("account", &account)?).map_err(out_of_order)?;
+        Ok(prove(&self.trie_source()?, self.state_root, address, slots)?)
+    }
+
+    /// What the trie of this state is read from.
+    ///
+    /// Where the view starts from a block before the stored head, this takes back all changes since, within
+    /// the bounds of [`Self::proof`].
+    pub fn trie_source(&self) -> Result<TrieSource> {
+        let mut source = TrieSource::new(self.stored.clone(), Vec::with_capacity(self.blocks.len() + 1));
+        if let Some(past) = self.past {
+            source.push(self.layer_back_to(past)?);
         }
-        let proofs = trie.root_and_proofs();
-        if proofs.root() != self.state_root {
-            return Err(StorageError::corrupt(
-                format!("state of block {}", self.block.number),
-                format!("its root is {}, the header says {}", proofs.root(), self.state_root),
-            ));
+        for (_, update) in &self.blocks {
+            source.push(Arc::clone(update.layer()));
         }
-        Ok(AccountProof {
-            address,
-            account: self.hashed_account(hashed_address)?,
-            proof: proofs.proof_of(hashed_address),
-            storage_proofs: self.storage_proofs(hashed_address, slots)?,
+        Ok(source)
+    }
+
+    /// The stored state of `past` as a layer over the stored head's.
+    fn layer_back_to(&self, past: BlockNumHash) -> Result<Arc<StateLayer>> {
+        let first = self.head.number.saturating_sub(PROOF_BLOCKS);
+        if past.number < first {
+            return Err(StorageError::Pruned { what: "proof", number: past.number, first });
+        }
+        self.tries.past(self.head.hash, past.hash, || {
+            let reverts = Reverts::to(self.stored.snapshot(), past.number, PROOF_CHANGES)?;
+            revert(&self.stored, self.head.number, past.number, &reverts)
         })
     }
 
-    fn storage_proofs(&self, hashed_address: B256, slots: &[B256]) -> Result<Vec<StorageProof>> {
-        if slots.is_empty() {
-            return Ok(Vec::new());
+    /// Reads what `changes` change of this state, so that a trie can be given it and the result be
+    /// [completed](PreparedChanges::complete). An account without info is removed with its storage, one
+    /// that was destroyed loses its storage before the slots in the bundle are set.
+    pub fn prepare(&self, changes: &BundleState) -> Result<PreparedChanges> {
+        PreparedChanges::new(self, changes)
+    }
+
+    /// Computes the state that `changes` leave on top of this one. Quick where this state was itself
+    /// computed here not long ago: its trie is in memory then.
+    pub fn update(&self, changes: &BundleState) -> Result<StateUpdate> {
+        let (trie, update) = self.update_with(self.tries.get(self.state_root), changes)?;
+        self.tries.put(trie);
+        Ok(update)
+    }
+
+    /// [`Self::update`] with a trie of one's own, whose root must be this state's; gives it back with the
+    /// changes made. Saves some copying where blocks follow one another.
+    pub fn update_with(&self, trie: StateTrie, changes: &BundleState) -> Result<(StateTrie, StateUpdate)> {
+        if trie.root() != self.state_root {
+            return Err(StorageError::OtherTrie { found: trie.root(), expected: self.state_root });
         }
-        let mut trie = TrieBuilder::with_targets(slots.iter().map(keccak256));
-        for leaf in self.slot_leaves(hashed_address)? {
-            let (key, value) = leaf?;
-            trie.push_slot(key, decode("slot", &value)?).map_err(out_of_order)?;
+        let mut prepared = self.prepare(changes)?;
+        let (trie, layer) = trie.apply(&self.trie_source()?, prepared.take_changes())?;
+        Ok((trie, prepared.complete(self, layer)?))
+    }
+
+    pub(crate) fn account_of(&self, address: Address, hashed_address: B256) -> Result<Option<TrieAccount>> {
+        for (_, update) in self.blocks.iter().rev() {
+            if let Some(account) = update.layer().accounts.get(&hashed_address) {
+                return Ok(*account);
+            }
         }
-        let proofs = trie.root_and_proofs();
-        let expected = self.hashed_account(hashed_address)?.unwrap_or_default().storage_root;
-        if proofs.root() != expected {
-            let reason = format!("its storage has root {}, the account says {expected}", proofs.root());
-            return Err(StorageError::corrupt(format!("account {hashed_address}"), reason));
+        if let Some(past) = self.past {
+            let snapshot = self.stored.snapshot();
+            if let Some(old) = history::account_after(snapshot, address, hashed_address, past.number)? {
+                return Ok(old);
+            }
         }
-        slots
-            .iter()
-            .map(|&slot| {
-                let hashed_slot = keccak256(slot);
-                let value = self.hashed_slot(hashed_address, hashed_slot)?;
-                Ok(StorageProof { slot, value, proof: proofs.proof_of(hashed_slot) })
-            })
-            .collect()
+        self.stored.account(hashed_address)
     }
+}
 
-    pub(crate) fn hashed_account(&self, hashed_address: B256) -> Result<Option<TrieAccount>> {
-        let (flat, history) = (columns::ACCOUNTS, columns::ACCOUNT_HISTORY);
-        value_at(&self.snapshot, flat, history, hashed_address.as_slice(), self.at)?
-            .map(|account| decode("account", &account))
-            .transpose()
-    }
+/// What is pruned, as the snapshot has it.
+pub(crate) fn pruned(snapshot: &Snapshot) -> Result<Pruned> {
+    let pruned = snapshot.get(columns::META, database::PRUNED_KEY)?;
+    pruned.map_or(Ok(Pruned::NOTHING), |bytes| Pruned::decode(&bytes))
+}
 
-    pub(crate) fn hashed_slot(&self, hashed_address: B256, hashed_slot: B256) -> Result<U256> {
-        let (flat, history) = (columns::STORAGE, columns::STORAGE_HISTORY);
-        let key = columns::slot_key(hashed_address, hashed_slot);
-        value_at(&self.snapshot, flat, history, &key, self.at)?
-            .map_or(Ok(U256::ZERO), |value| decode("slot", &value))
+/// The state of block `to` as a layer over that of the head, whose number is `head`, checked against the
+/// header's state root.
+pub(crate) fn revert(stored: &StoredState, head: u64, to: u64, reverts: &Reverts) -> Result<StateLayer> {
+    let missing = |number| StorageError::corrupt(format!("header {number}"), "missing");
+    let root_of = |number| -> Result<B256> {
+        let header = reads::header(stored.snapshot(), number)?;
+        Ok(header.ok_or_else(|| missing(number))?.1.state_root)
+    };
+    let expected = root_of(to)?;
+    let layer = update_state_root(stored, root_of(head)?, reverts.state_changes())?;
+    if layer.state_root != expected {
+        let reason = format!("they lead to state root {}, its header says {expected}", layer.state_root);
+        return Err(StorageError::corrupt(format!("changes since block {to}"), reason));
     }
-
-    /// Every account, by hashed address.
-    pub(crate) fn account_leaves(&self) -> Result<impl Iterator<Item = Result<Leaf>> + '_> {
-        let source = Source { flat: columns::ACCOUNTS, history: columns::ACCOUNT_HISTORY, owner: None };
-        leaves_at(&self.snapshot, source, self.at)
-    }
-
-    /// Every slot of an account, by hashed slot.
-    pub(crate) fn slot_leaves(
-        &self,
-        hashed_address: B256,
-    ) -> Result<impl Iterator<Item = Result<Leaf>> + '_> {
-        let source =
-            Source { flat: columns::STORAGE, history: columns::STORAGE_HISTORY, owner: Some(hashed_address) };
-        leaves_at(&self.snapshot, source, self.at)
-    }
+    Ok(layer)
 }
 
 impl DatabaseRef for StateView {
@@ -187,9 +262,9 @@ impl DatabaseRef for StateView {
         if number > self.block.number {
             return Ok(B256::ZERO);
         }
-        match self.snapshot.get(columns::HASHES, &columns::number_key(number))? {
-            Some(hash) => Ok(B256::new(array("block hash", &hash)?)),
-            None => Ok(B256::ZERO),
+        if let Some((block, _)) = self.blocks.iter().find(|(block, _)| block.number == number) {
+            return Ok(block.hash);
         }
+        Ok(reads::header(self.stored.snapshot(), number)?.map_or(B256::ZERO, |(hash, _)| hash))
     }
 }

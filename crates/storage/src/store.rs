@@ -1,46 +1,16 @@
-//! RocksDB as this crate uses it: opening, column families, snapshots.
+//! RocksDB as this crate uses it: reads, synced writes, snapshots.
 
-use std::{fmt, fs, path::Path, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    ErrorKind, IteratorMode, Options, PrefixRange, ReadOptions, WriteBatch, WriteOptions,
+    ColumnFamily, DB, DBPinnableSlice, DBRawIterator, IteratorMode, PrefixRange, ReadOptions, WriteBatch,
+    WriteOptions,
 };
 use self_cell::self_cell;
 
-use crate::{Result, StorageError, columns};
+use crate::{Result, StorageError};
 
-const BLOCK_CACHE_BYTES: usize = 128 << 20;
-const WRITE_BUFFERS_BYTES: usize = 128 << 20;
-const OPEN_FILES: i32 = 512;
-
-/// Opens the folder, making it where it is not there.
-pub(crate) fn open(path: &Path) -> Result<DB> {
-    fs::create_dir_all(path)
-        .map_err(|error| StorageError::Folder { path: path.to_owned(), reason: error.to_string() })?;
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
-    table.set_bloom_filter(10.0, false);
-    let mut options = Options::default();
-    options.create_if_missing(true);
-    options.create_missing_column_families(true);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
-    options.set_max_open_files(OPEN_FILES);
-    options.set_keep_log_file_num(4);
-    options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
-    let columns = columns::ALL.map(|name| ColumnFamilyDescriptor::new(name, options.clone()));
-    DB::open_cf_descriptors(&options, path, columns).map_err(|error| {
-        // RocksDB has no kind of its own for a held lock; the file it names is always `LOCK`.
-        if error.kind() == ErrorKind::IOError && error.as_ref().contains("LOCK") {
-            StorageError::Locked { path: path.to_owned() }
-        } else {
-            error.into()
-        }
-    })
-}
-
-/// The column family, which `open` has made.
+/// The column family, which opening has made.
 pub(crate) fn column<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily> {
     db.cf_handle(name).ok_or_else(|| StorageError::corrupt("column family", format!("{name} is missing")))
 }
@@ -81,10 +51,36 @@ impl Snapshot {
         Self(Arc::new(SnapshotCell::new(db, |db| db.snapshot())))
     }
 
+    fn column(&self, name: &str) -> Result<&ColumnFamily> {
+        column(self.0.borrow_owner(), name)
+    }
+
     /// One value.
     pub(crate) fn get(&self, column_name: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let column = column(self.0.borrow_owner(), column_name)?;
-        Ok(self.0.borrow_dependent().get_cf(column, key)?)
+        Ok(self.0.borrow_dependent().get_cf(self.column(column_name)?, key)?)
+    }
+
+    /// One value, not copied.
+    pub(crate) fn get_pinned(&self, column_name: &str, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>> {
+        Ok(self.0.borrow_dependent().get_pinned_cf(self.column(column_name)?, key)?)
+    }
+
+    /// The values of keys in ascending order.
+    pub(crate) fn get_many(
+        &self,
+        column_name: &str,
+        keys: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<Result<Option<DBPinnableSlice<'_>>>>> {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(self.0.borrow_dependent());
+        let column = self.column(column_name)?;
+        let values = self.0.borrow_owner().batched_multi_get_cf_opt(
+            column,
+            keys.iter().map(AsRef::as_ref),
+            true,
+            &options,
+        );
+        Ok(values.into_iter().map(|value| Ok(value?)).collect())
     }
 
     /// The pairs whose key starts with `prefix`, in key order.
@@ -93,18 +89,23 @@ impl Snapshot {
         column_name: &str,
         prefix: &[u8],
     ) -> Result<impl Iterator<Item = Result<Pair>> + '_> {
-        let column = column(self.0.borrow_owner(), column_name)?;
-        let mut options = ReadOptions::default();
-        options.set_iterate_range(PrefixRange(prefix));
+        let column = self.column(column_name)?;
+        let options = scan_options(prefix);
         let iterator = self.0.borrow_dependent().iterator_cf_opt(column, options, IteratorMode::Start);
         Ok(iterator.map(|item| item.map_err(StorageError::from)))
     }
 
     /// A cursor over the keys that start with `prefix`.
     pub(crate) fn cursor(&self, column_name: &str, prefix: &[u8]) -> Result<DBRawIterator<'_>> {
-        let column = column(self.0.borrow_owner(), column_name)?;
-        let mut options = ReadOptions::default();
-        options.set_iterate_range(PrefixRange(prefix));
-        Ok(self.0.borrow_dependent().raw_iterator_cf_opt(column, options))
+        let column = self.column(column_name)?;
+        Ok(self.0.borrow_dependent().raw_iterator_cf_opt(column, scan_options(prefix)))
     }
+}
+
+fn scan_options(prefix: &[u8]) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_iterate_range(PrefixRange(prefix));
+    // A long scan must not push out of the cache what execution reads.
+    options.fill_cache(!prefix.is_empty());
+    options
 }

@@ -3,9 +3,11 @@
 
 mod model;
 
+use std::path::Path;
+
 use alloy_primitives::B256;
-use model::{ADDRESSES, Op, SLOTS, Step, TestChain, spec, views::assert_state};
-use openledger_storage::{Database, StorageError};
+use model::{ADDRESSES, Op, SLOTS, Step, TestChain, build_on, spec, steps_of, views::assert_state};
+use openledger_storage::{Database, StorageError, restore_snapshot};
 use proptest::prelude::*;
 use revm::DatabaseRef;
 
@@ -76,6 +78,105 @@ proptest! {
     }
 }
 
+/// What can happen to a chain.
+#[derive(Debug, Clone)]
+enum Event {
+    Range(Vec<Vec<Step>>),
+    Unwind(prop::sample::Index),
+    Snapshot,
+    Reopen,
+    Flush,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        5 => blocks().prop_map(Event::Range),
+        2 => any::<prop::sample::Index>().prop_map(Event::Unwind),
+        1 => Just(Event::Snapshot),
+        1 => Just(Event::Reopen),
+        1 => Just(Event::Flush),
+    ];
+    prop::collection::vec(event, 1..8)
+}
+
+/// Closes the database and opens the one at `path`.
+fn reopen(chain: &mut TestChain, path: &Path) {
+    let elsewhere = tempfile::tempdir().unwrap();
+    chain.db = Database::open(elsewhere.path(), spec()).unwrap();
+    chain.db = Database::open(path, spec()).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// `check` computes all trie nodes anew and compares them with those that are stored.
+    #[test]
+    fn ranges_unwinding_and_snapshots_keep_state_nodes_and_history_in_step(events in events()) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut path = folder.path().join("0");
+        let mut chain = TestChain::open(&path);
+        for (turn, event) in events.iter().enumerate() {
+            match event {
+                Event::Range(blocks) => chain.append_range(blocks),
+                Event::Unwind(index) => chain.unwind_to(index.index(chain.models.len()) as u64),
+                Event::Snapshot => {
+                    let snapshot = folder.path().join(format!("snapshot {turn}"));
+                    let manifest = chain.db.write_snapshot(&snapshot).unwrap();
+                    prop_assert_eq!(manifest.state_root, chain.models.last().unwrap().root());
+                    path = folder.path().join(format!("{}", turn + 1));
+                    prop_assert_eq!(restore_snapshot(&snapshot, &path).unwrap(), manifest);
+                    reopen(&mut chain, &path);
+                }
+                Event::Reopen => reopen(&mut chain, &path),
+                Event::Flush => chain.db.flush().unwrap(),
+            }
+            chain.db.check().unwrap();
+            prop_assert_eq!(chain.db.heads().latest.number as usize + 1, chain.models.len());
+            let number = turn * 7919 % chain.models.len();
+            assert_state(&chain.db.state_at(number as u64).unwrap(), &chain.models[number]);
+        }
+        for (number, model) in chain.models.iter().enumerate() {
+            assert_state(&chain.db.state_at(number as u64).unwrap(), model);
+            let block = chain.db.block_by_number(number as u64).unwrap().unwrap();
+            prop_assert_eq!(&block, &chain.blocks[number]);
+        }
+    }
+}
+
+#[test]
+fn blocks_on_a_past_block_are_read_and_proven_beside_the_stored_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::open(folder.path());
+    for number in 1..=6 {
+        chain.append(&steps_of(number));
+    }
+    let fork = chain.db.state_at(3).unwrap();
+    let (new, model) = build_on(&fork, &chain.models[3], &steps_of(100));
+    let state = fork.after((4, new.hash).into(), &new.update).unwrap();
+    assert_state(&state, &model);
+    let (next, model) = build_on(&state, &model, &steps_of(101));
+    assert_state(&state.after((5, next.hash).into(), &next.update).unwrap(), &model);
+    assert!(chain.db.persist(std::slice::from_ref(&new)).is_err(), "its parent is not the head");
+    chain.unwind_to(3);
+    chain.db.persist(&[new, next]).unwrap();
+    assert_state(&chain.db.state().unwrap(), &model);
+    chain.db.check().unwrap();
+}
+
+#[test]
+fn range_with_a_block_that_does_not_fit_is_refused_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chain = TestChain::open(folder.path());
+    chain.append(&steps_of(1));
+    let (first, _) = chain.build(&steps_of(2));
+    let (other, _) = chain.build(&steps_of(3));
+    let heads = chain.db.heads();
+    assert!(chain.db.persist(&[first, other]).is_err());
+    assert_eq!(chain.db.heads(), heads);
+    assert_eq!(chain.db.block_by_number(2).unwrap(), None);
+    chain.db.check().unwrap();
+}
+
 #[test]
 fn block_is_found_by_number_hash_and_transaction() {
     let folder = tempfile::tempdir().unwrap();
@@ -107,7 +208,7 @@ fn block_that_does_not_fit_is_refused_and_changes_nothing() {
     let (stale, _) = chain.build(&steps);
     chain.append(&steps);
     let heads = chain.db.heads();
-    let error = chain.db.append(stale).unwrap_err();
+    let error = chain.db.persist(&[stale]).unwrap_err();
     assert!(matches!(error, StorageError::NotOnHead { .. }), "{error}");
 
     let (mut wrong_root, _) = chain.build(&[Step { address: 0, op: Op::SetBalance(8) }]);
@@ -118,11 +219,9 @@ fn block_that_does_not_fit_is_refused_and_changes_nothing() {
     let (mut no_sender, _) = chain.build(&steps);
     no_sender.senders.clear();
     for block in [wrong_root, wrong_hash, no_sender] {
-        let error = chain.db.append(block).unwrap_err();
+        let error = chain.db.persist(&[block]).unwrap_err();
         assert!(matches!(error, StorageError::InvalidBlock { .. }), "{error}");
     }
-    let error = chain.db.prepare(B256::ZERO, &Default::default()).unwrap_err();
-    assert!(matches!(error, StorageError::NotOnHead { .. }), "{error}");
     assert_eq!(chain.db.heads(), heads);
     chain.db.check().unwrap();
 }

@@ -14,7 +14,7 @@ use std::{
 
 use alloy_primitives::{B256, U256, keccak256};
 use model::{Model, TestChain, steps_of, views::assert_state};
-use op_alloy_consensus::OpTxEnvelope;
+use openledger_primitives::OpenTxEnvelope;
 use openledger_storage::{Database, StateView, StorageError};
 
 const ROUNDS: u64 = 200;
@@ -42,7 +42,7 @@ fn write(chain: &mut TestChain, known: &Known) {
             known.add(new.hash, model.clone());
             chain.blocks.push(new.block.clone());
             chain.models.push(model);
-            chain.db.append(new).unwrap();
+            chain.db.persist(&[new]).unwrap();
         }
         let head = chain.db.heads().latest.number;
         chain.unwind_to(head.saturating_sub(round % 4));
@@ -60,7 +60,7 @@ fn read_state(view: &StateView, known: &Known) {
 fn read_block(db: &Database, number: u64) {
     let Some(block) = db.block_by_number(number).unwrap() else { return };
     for transaction in &block.body.transactions {
-        let OpTxEnvelope::Deposit(deposit) = transaction else { panic!("only deposits were stored") };
+        let OpenTxEnvelope::Deposit(deposit) = transaction else { panic!("only deposits were stored") };
         assert_eq!(deposit.source_hash, keccak256(block.header.state_root));
         assert_eq!(U256::from(deposit.mint), U256::from(number));
     }

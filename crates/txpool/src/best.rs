@@ -7,7 +7,7 @@ use std::{
 
 use alloy_consensus::{Transaction, transaction::Recovered};
 use alloy_primitives::Address;
-use op_alloy_consensus::OpTxEnvelope;
+use openledger_primitives::OpenTxEnvelope;
 
 use crate::{Pool, PooledTransaction};
 
@@ -17,7 +17,12 @@ impl Pool {
     ///
     /// Where a transaction does not fit or does not pay the base fee, its sender's later ones are
     /// left out as well.
-    pub fn best(&self, base_fee_wei: u64, gas_limit: u64, max_count: usize) -> Vec<Recovered<OpTxEnvelope>> {
+    pub fn best(
+        &self,
+        base_fee_wei: u64,
+        gas_limit: u64,
+        max_count: usize,
+    ) -> Vec<Recovered<OpenTxEnvelope>> {
         let mut queues: HashMap<Address, _> = HashMap::with_capacity(self.senders.len());
         let mut heads = BinaryHeap::with_capacity(self.senders.len());
         let key =

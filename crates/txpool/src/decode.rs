@@ -2,14 +2,14 @@
 
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
 use alloy_eips::Decodable2718;
-use op_alloy_consensus::OpTxEnvelope;
+use openledger_primitives::OpenTxEnvelope;
 
 use crate::{PoolConfig, PoolError};
 
 /// Decodes a raw transaction and recovers its sender. `limit` is its greatest size in bytes.
 ///
 /// Costs some 30 µs for the signature: keep it off the async threads.
-pub fn decode_raw_transaction(raw: &[u8], limit: usize) -> Result<Recovered<OpTxEnvelope>, PoolError> {
+pub fn decode_raw_transaction(raw: &[u8], limit: usize) -> Result<Recovered<OpenTxEnvelope>, PoolError> {
     if raw.len() > limit {
         return Err(PoolError::Oversized { size: raw.len(), limit });
     }
@@ -26,7 +26,7 @@ pub fn decode_raw_transaction(raw: &[u8], limit: usize) -> Result<Recovered<OpTx
     }
     let mut rest = raw;
     let transaction =
-        OpTxEnvelope::decode_2718(&mut rest).map_err(|error| PoolError::Decode(error.to_string()))?;
+        OpenTxEnvelope::decode_2718(&mut rest).map_err(|error| PoolError::Decode(error.to_string()))?;
     if !rest.is_empty() {
         return Err(PoolError::Decode(format!("{} bytes after its end", rest.len())));
     }
@@ -35,7 +35,7 @@ pub fn decode_raw_transaction(raw: &[u8], limit: usize) -> Result<Recovered<OpTx
 
 impl PoolConfig {
     /// [`decode_raw_transaction`] with this pool's limit.
-    pub fn decode(&self, raw: &[u8]) -> Result<Recovered<OpTxEnvelope>, PoolError> {
+    pub fn decode(&self, raw: &[u8]) -> Result<Recovered<OpenTxEnvelope>, PoolError> {
         decode_raw_transaction(raw, self.max_transaction_bytes)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy_consensus::{Transaction, transaction::Recovered};
 use alloy_primitives::{Address, B256};
-use op_alloy_consensus::OpTxEnvelope;
+use openledger_primitives::OpenTxEnvelope;
 
 use crate::{
     AccountState, PoolConfig, PoolError, PoolHead, PooledTransaction,
@@ -121,7 +121,7 @@ impl Pool {
     /// account as of a later one, that counts.
     pub fn add(
         &mut self,
-        transaction: Recovered<OpTxEnvelope>,
+        transaction: Recovered<OpenTxEnvelope>,
         account: AccountState,
     ) -> Result<Added, PoolError> {
         let hash = transaction.tx_hash();
@@ -225,14 +225,14 @@ impl Pool {
         &mut self,
         head: PoolHead,
         accounts: &HashMap<Address, AccountState>,
-        transactions: impl IntoIterator<Item = Recovered<OpTxEnvelope>>,
+        transactions: impl IntoIterator<Item = Recovered<OpenTxEnvelope>>,
     ) -> Vec<B256> {
         // Accounts read at the blocks that are gone must not outrank those read now.
         for queue in self.senders.values_mut() {
             queue.account.block = queue.account.block.min(head.number);
         }
         self.on_new_block(head, accounts);
-        let add = |transaction: Recovered<OpTxEnvelope>| {
+        let add = |transaction: Recovered<OpenTxEnvelope>| {
             let account = accounts.get(&transaction.signer())?;
             self.add(transaction, *account).ok().map(|added| added.hash)
         };

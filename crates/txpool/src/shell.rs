@@ -5,8 +5,8 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use alloy_consensus::transaction::Recovered;
 use alloy_op_evm::spec_by_timestamp_after_bedrock;
 use alloy_primitives::{Address, B256, U256};
-use op_alloy_consensus::OpTxEnvelope;
 use op_revm::L1BlockInfo;
+use openledger_primitives::OpenTxEnvelope;
 use openledger_storage::{Database, StateView, StorageError};
 use parking_lot::RwLock;
 use revm::{DatabaseRef, database::WrapDatabaseRef};
@@ -119,7 +119,7 @@ impl TxPool {
     }
 
     /// Takes a transaction whose sender is known. Blocks on storage.
-    pub fn submit_recovered(&self, transaction: Recovered<OpTxEnvelope>) -> Result<B256, PoolError> {
+    pub fn submit_recovered(&self, transaction: Recovered<OpenTxEnvelope>) -> Result<B256, PoolError> {
         let sender = transaction.signer();
         let (_, accounts) =
             self.inner.chain.read(&[sender]).map_err(|error| PoolError::Internal(error.to_string()))?;
@@ -161,7 +161,7 @@ impl TxPool {
     /// oldest first. Returns the hashes that are in the pool again.
     pub async fn on_unwound(
         &self,
-        transactions: Vec<Recovered<OpTxEnvelope>>,
+        transactions: Vec<Recovered<OpenTxEnvelope>>,
     ) -> Result<Vec<B256>, PoolError> {
         let this = self.clone();
         self.blocking(move || {
@@ -186,7 +186,12 @@ impl TxPool {
     }
 
     /// [`Pool::best`].
-    pub fn best(&self, base_fee_wei: u64, gas_limit: u64, max_count: usize) -> Vec<Recovered<OpTxEnvelope>> {
+    pub fn best(
+        &self,
+        base_fee_wei: u64,
+        gas_limit: u64,
+        max_count: usize,
+    ) -> Vec<Recovered<OpenTxEnvelope>> {
         self.inner.pool.read().best(base_fee_wei, gas_limit, max_count)
     }
 

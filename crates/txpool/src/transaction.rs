@@ -3,15 +3,15 @@
 use alloy_consensus::{Transaction, transaction::Recovered};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, U256};
-use op_alloy_consensus::OpTxEnvelope;
 use op_revm::transaction::estimate_tx_compressed_size;
+use openledger_primitives::OpenTxEnvelope;
 
 use crate::{PoolConfig, PoolHead};
 
 /// A validated transaction.
 #[derive(Debug, Clone)]
 pub struct PooledTransaction {
-    pub(crate) transaction: Recovered<OpTxEnvelope>,
+    pub(crate) transaction: Recovered<OpenTxEnvelope>,
     pub(crate) hash: B256,
     /// op-revm's estimate of the compressed size, in millionths of a byte.
     pub(crate) estimated_size: u64,
@@ -23,7 +23,7 @@ pub struct PooledTransaction {
 }
 
 impl PooledTransaction {
-    pub(crate) fn new(transaction: Recovered<OpTxEnvelope>, arrival: u64, added_at: u64) -> Self {
+    pub(crate) fn new(transaction: Recovered<OpenTxEnvelope>, arrival: u64, added_at: u64) -> Self {
         let encoded = transaction.encoded_2718();
         Self {
             hash: transaction.tx_hash(),
@@ -36,7 +36,7 @@ impl PooledTransaction {
     }
 
     /// The transaction with its sender.
-    pub const fn transaction(&self) -> &Recovered<OpTxEnvelope> {
+    pub const fn transaction(&self) -> &Recovered<OpenTxEnvelope> {
         &self.transaction
     }
 

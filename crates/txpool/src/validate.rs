@@ -2,26 +2,26 @@
 
 use alloy_consensus::{Transaction, transaction::Recovered};
 use alloy_eips::Encodable2718;
-use op_alloy_consensus::OpTxEnvelope;
+use openledger_primitives::OpenTxEnvelope;
 use revm::{context_interface::cfg::gas::calculate_initial_tx_gas, primitives::eip3860::MAX_INITCODE_SIZE};
 
 use crate::{PoolConfig, PoolError, PoolHead};
 
 /// Checks the transaction itself against the rules in force at `head`.
 pub(crate) fn validate(
-    transaction: &Recovered<OpTxEnvelope>,
+    transaction: &Recovered<OpenTxEnvelope>,
     chain_id: u64,
     head: &PoolHead,
     config: &PoolConfig,
 ) -> Result<(), PoolError> {
     match transaction.inner() {
-        OpTxEnvelope::Deposit(_) => {
+        OpenTxEnvelope::Deposit(_) => {
             return Err(PoolError::TypeNotSupported("deposits come from L1 only"));
         }
-        OpTxEnvelope::PostExec(_) => {
-            return Err(PoolError::TypeNotSupported("this chain takes types 0, 1, 2 and 4"));
+        OpenTxEnvelope::Eip4844(_) => {
+            return Err(PoolError::TypeNotSupported("blob transactions (EIP-4844) belong on L1"));
         }
-        OpTxEnvelope::Eip7702(signed) if signed.tx().authorization_list.is_empty() => {
+        OpenTxEnvelope::Eip7702(signed) if signed.tx().authorization_list.is_empty() => {
             return Err(PoolError::EmptyAuthorizations);
         }
         _ => {}

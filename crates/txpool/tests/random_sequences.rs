@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use alloy_consensus::{SignableTransaction, Transaction, TxEip1559, transaction::Recovered};
 use alloy_primitives::{Address, Signature, TxKind, U256};
-use op_alloy_consensus::OpTxEnvelope;
 use op_revm::{L1BlockInfo, OpSpecId};
+use openledger_primitives::OpenTxEnvelope;
 use openledger_txpool::{AccountState, Pool, PoolConfig, PoolError, PoolHead};
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn head(number: u64, base_fee_wei: u64) -> PoolHead {
     PoolHead { number, base_fee_wei, gas_limit: 30_000_000, spec_id: OpSpecId::ISTHMUS, l1 }
 }
 
-fn tx(sender: u8, nonce: u64, fee: u128, tip: u128) -> Recovered<OpTxEnvelope> {
+fn tx(sender: u8, nonce: u64, fee: u128, tip: u128) -> Recovered<OpenTxEnvelope> {
     let tx = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -110,7 +110,7 @@ proptest! {
         let mut nonces: HashMap<Address, u64> =
             (0u8..5).map(|sender| (Address::repeat_byte(sender), 0)).collect();
         let (mut number, mut base_fee) = (1, 10);
-        let mut mined: Vec<Vec<Recovered<OpTxEnvelope>>> = Vec::new();
+        let mut mined: Vec<Vec<Recovered<OpenTxEnvelope>>> = Vec::new();
         for step in steps {
             match step {
                 Step::Add { sender, nonce_ahead, fee, tip } => {
@@ -183,7 +183,7 @@ proptest! {
     }
 }
 
-fn refusal(transaction: Recovered<OpTxEnvelope>, account: AccountState) -> String {
+fn refusal(transaction: Recovered<OpenTxEnvelope>, account: AccountState) -> String {
     let mut pool = Pool::new(PoolConfig::default(), CHAIN_ID, head(1, 10));
     let error = pool.add(transaction, account).unwrap_err();
     assert_eq!(error.rpc_code(), -32000);

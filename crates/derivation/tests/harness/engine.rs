@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use alloy_consensus::{Block, BlockBody, Header, transaction::SignerRecoverable};
 use alloy_eips::{BlockNumHash, Decodable2718};
 use alloy_primitives::{B256, keccak256};
-use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_chainspec::{RollupConfig, SystemConfig};
 use openledger_derivation::{BuildOutcome, ChainEngine, ChainHeads, EngineFailure, Reaction};
+use openledger_primitives::OpenTxEnvelope;
 use openledger_protocol::{L1Info, L2BlockRef, system_config_of_l2_block};
 
-type OpBlock = Block<OpTxEnvelope>;
+type OpBlock = Block<OpenTxEnvelope>;
 
 #[derive(Clone, Debug)]
 pub struct MemoryEngine(Arc<Mutex<State>>);
@@ -62,7 +62,7 @@ impl MemoryEngine {
         let (_, block) = state.blocks.last().unwrap();
         let block_ref = L2BlockRef::from_block(block, &config.genesis).unwrap();
         let system_config = match block.body.transactions.first() {
-            Some(OpTxEnvelope::Deposit(deposit)) => {
+            Some(OpenTxEnvelope::Deposit(deposit)) => {
                 system_config_of_l2_block(&L1Info::decode(&deposit.input).unwrap(), &block.header)
             }
             _ => config.genesis.system_config,
@@ -106,7 +106,7 @@ impl ChainEngine for MemoryEngine {
         let mut transactions = Vec::new();
         let encoded = attributes.transactions.unwrap_or_default();
         for bytes in &encoded {
-            match OpTxEnvelope::decode_2718_exact(bytes) {
+            match OpenTxEnvelope::decode_2718_exact(bytes) {
                 Ok(tx) if tx.is_deposit() || tx.recover_signer().is_ok() => transactions.push(tx),
                 _ => return Ok(BuildOutcome::Invalid("unreadable transaction".into())),
             }

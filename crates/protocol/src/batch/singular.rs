@@ -4,8 +4,8 @@ use alloy_consensus::Block;
 use alloy_eips::{BlockNumHash, Encodable2718};
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
-use op_alloy_consensus::OpTxEnvelope;
 use openledger_chainspec::RollupGenesis;
+use openledger_primitives::OpenTxEnvelope;
 
 use super::BatchError;
 use crate::{BlockRefError, L2BlockRef};
@@ -28,7 +28,7 @@ pub struct SingularBatch {
 impl SingularBatch {
     /// The batch of an L2 block, and the block's reference. Hashes the header.
     pub fn from_block(
-        block: &Block<OpTxEnvelope>,
+        block: &Block<OpenTxEnvelope>,
         genesis: &RollupGenesis,
     ) -> Result<(Self, L2BlockRef), BlockRefError> {
         let block_ref = L2BlockRef::from_block(block, genesis)?;

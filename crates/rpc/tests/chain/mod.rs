@@ -12,10 +12,11 @@ use alloy_primitives::{Address, B64, B256, Bytes, TxKind, U256, address, hex};
 use alloy_rpc_types_engine::PayloadAttributes;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
+use op_alloy_consensus::TxDeposit;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_chainspec::ChainSpec;
 use openledger_engine::{ChainEvent, Engine, EngineConfig, EngineHandle, EngineThread};
+use openledger_primitives::OpenTxEnvelope;
 use openledger_rpc::{RpcConfig, RpcDeps, RpcHandle, RpcServer};
 use openledger_storage::Database;
 use openledger_txpool::{PoolConfig, TxPool};
@@ -54,7 +55,7 @@ pub fn wallet() -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::repeat_byte(1)).unwrap()
 }
 
-pub fn signed(nonce: u64, to: Address, value: u64) -> OpTxEnvelope {
+pub fn signed(nonce: u64, to: Address, value: u64) -> OpenTxEnvelope {
     let tx = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -212,7 +213,7 @@ impl Chain {
         (error["code"].as_i64().unwrap(), error["message"].as_str().unwrap().to_owned())
     }
 
-    pub async fn send(&self, tx: &OpTxEnvelope) -> Value {
+    pub async fn send(&self, tx: &OpenTxEnvelope) -> Value {
         self.get("eth_sendRawTransaction", json!([Bytes::from(tx.encoded_2718())])).await
     }
 }

@@ -5,12 +5,13 @@ pub mod views;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use alloy_consensus::{BlockBody, Header, Sealable};
+use alloy_consensus::{BlockBody, Header};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{KECCAK_EMPTY, TrieAccount, root::state_root_unhashed, root::storage_root_unhashed};
-use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope, OpTxType, TxDeposit};
+use op_alloy_consensus::{OpReceiptEnvelope, OpTxType, TxDeposit};
 use openledger_chainspec::ChainSpec;
-use openledger_storage::{Block, Database, NewBlock};
+use openledger_primitives::{OpenReceipt, OpenTxEnvelope};
+use openledger_storage::{Block, Database, NewBlock, StateView};
 use revm::{
     bytecode::Bytecode,
     database::{AccountStatus, BundleAccount, BundleState, states::StorageSlot},
@@ -40,8 +41,8 @@ pub fn spec() -> Arc<ChainSpec> {
     Arc::new(ChainSpec::from_json(json).unwrap())
 }
 
-pub fn receipt() -> OpReceiptEnvelope {
-    OpReceiptEnvelope::from_parts(true, 21_000, &[], OpTxType::Deposit, Some(4), Some(1))
+pub fn receipt() -> OpenReceipt {
+    OpReceiptEnvelope::from_parts(true, 21_000, &[], OpTxType::Deposit, Some(4), Some(1)).into()
 }
 
 #[derive(Debug, Clone)]
@@ -210,35 +211,55 @@ impl TestChain {
 
     /// The block that `steps` make on the head, not yet appended.
     pub fn build(&self, steps: &[Step]) -> (NewBlock, Model) {
-        let (model, bundle) = play(self.models.last().unwrap(), steps);
-        let parent = self.db.heads().latest;
-        let update = self.db.prepare(parent.hash, &bundle).unwrap();
-        assert_eq!(update.state_root(), model.root());
-        for address in addresses() {
-            let account = model.accounts.get(&address).map(Account::trie_account).unwrap_or_default();
-            assert_eq!(update.storage_root_of(address).unwrap(), account.storage_root);
-        }
-        let number = parent.number + 1;
-        let deposit = TxDeposit { source_hash: keccak256(update.state_root()), ..Default::default() };
-        let header = Header {
-            number,
-            parent_hash: parent.hash,
-            timestamp: 100 + 2 * number,
-            state_root: update.state_root(),
-            ..Default::default()
-        };
-        let transactions =
-            vec![OpTxEnvelope::Deposit(TxDeposit { mint: number.into(), ..deposit }.seal_slow())];
-        let block = Block { header, body: BlockBody { transactions, ..Default::default() } };
-        let hash = block.header.hash_slow();
-        let (senders, receipts) = (vec![addresses()[0]], vec![receipt()]);
-        (NewBlock { block, hash, senders, receipts, update }, model)
+        build_on(&self.db.state().unwrap(), self.models.last().unwrap(), steps)
     }
 
     pub fn append(&mut self, steps: &[Step]) {
         let (new, model) = self.build(steps);
         self.blocks.push(new.block.clone());
-        self.db.append(new).unwrap();
+        self.db.persist(&[new]).unwrap();
         self.models.push(model);
     }
+
+    /// Makes blocks one on the other, reads and proves the state of each before it is stored, and stores
+    /// them together.
+    pub fn append_range(&mut self, blocks: &[Vec<Step>]) {
+        let mut state = self.db.state().unwrap();
+        let mut range = Vec::new();
+        for steps in blocks {
+            let (new, model) = build_on(&state, self.models.last().unwrap(), steps);
+            state = state.after((new.block.header.number, new.hash).into(), &new.update).unwrap();
+            views::assert_state(&state, &model);
+            self.blocks.push(new.block.clone());
+            self.models.push(model);
+            range.push(Arc::new(new));
+        }
+        self.db.persist(&range).unwrap();
+        // Read through blocks that are stored meanwhile.
+        let updates = range.iter().map(|new| ((new.block.header.number, new.hash).into(), &new.update));
+        views::assert_state(&self.db.state_over(updates).unwrap(), self.models.last().unwrap());
+        views::assert_state(&state, self.models.last().unwrap());
+    }
+}
+
+/// The block that `steps` make of `state`, which `model` is.
+pub fn build_on(state: &StateView, model: &Model, steps: &[Step]) -> (NewBlock, Model) {
+    let (model, bundle) = play(model, steps);
+    let update = state.update(&bundle).unwrap();
+    assert_eq!(update.state_root(), model.root());
+    let number = state.block().number + 1;
+    let deposit = TxDeposit { source_hash: keccak256(update.state_root()), ..Default::default() };
+    let header = Header {
+        number,
+        parent_hash: state.block().hash,
+        timestamp: 100 + 2 * number,
+        state_root: update.state_root(),
+        ..Default::default()
+    };
+    let deposit = TxDeposit { mint: number.into(), ..deposit };
+    let transactions = vec![OpenTxEnvelope::from(deposit)];
+    let block = Block { header, body: BlockBody { transactions, ..Default::default() } };
+    let hash = block.header.hash_slow();
+    let (senders, receipts) = (vec![addresses()[0]], vec![receipt()]);
+    (NewBlock { block, hash, senders, receipts, update }, model)
 }
