@@ -11,6 +11,7 @@ use openledger_abi::IDatanets::{
 };
 use openledger_abi::IPayouts::{self, LicenceForbids, RequestClosed, UnknownModel, UnknownRequest, *};
 use openledger_abi::{CLAIM_ROUTER, PAYOUTS};
+use openledger_precompiles::IPrecompile::UnknownSelector;
 use openledger_precompiles::{Call, Failure, Precompile};
 use world::*;
 
@@ -285,9 +286,10 @@ fn calls_that_are_not_what_the_function_takes_are_refused() {
     let create = createDatanetCall { schemaHash: B256::ZERO, domain: "a".into(), metadataURI: "b".into() };
     let data = create.abi_encode();
     for precompile in Precompile::ALL {
-        assert_eq!(w.raw(precompile, how, gas, &[]), Err(NO_DATA));
-        assert_eq!(w.raw(precompile, how, gas, &[1, 2, 3]), Err(NO_DATA));
-        assert_eq!(w.raw(precompile, how, gas, &[0xff; 4]), Err(NO_DATA));
+        let unknown = |selector: [u8; 4]| UnknownSelector { selector: selector.into() };
+        reverts(w.raw(precompile, how, gas, &[]), unknown([0; 4]));
+        reverts(w.raw(precompile, how, gas, &[1, 2, 3]), unknown([1, 2, 3, 0]));
+        reverts(w.raw(precompile, how, gas, &[0xff; 4]), unknown([0xff; 4]));
     }
     for length in 4..data.len() {
         let result = w.raw(Precompile::Datanets, how, gas, &data[..length]);

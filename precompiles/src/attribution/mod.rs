@@ -7,6 +7,6 @@ mod lineage;
 mod models;
 mod settle;
 
-pub(crate) use dispatch::run;
+pub(crate) use dispatch::FUNCTIONS;
 pub(crate) use layout::genesis;
 pub(crate) use models::{check_serving, find_model, price_of, split_of};

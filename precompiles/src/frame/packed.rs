@@ -2,6 +2,7 @@
 //! when it does not fit.
 
 use super::{Frame, Result};
+use alloy_primitives::aliases::U96;
 use alloy_primitives::{Address, B256, U256};
 
 /// A value type.
@@ -28,6 +29,26 @@ macro_rules! integers {
     )*};
 }
 integers!(u8, u16, u32, u64, u128);
+
+impl Field for bool {
+    const BYTES: usize = 1;
+    fn to_word(self) -> U256 {
+        U256::from(self)
+    }
+    fn from_word(word: U256) -> Self {
+        !word.is_zero()
+    }
+}
+
+impl Field for U96 {
+    const BYTES: usize = 12;
+    fn to_word(self) -> U256 {
+        U256::from(self)
+    }
+    fn from_word(word: U256) -> Self {
+        word.wrapping_to()
+    }
+}
 
 impl Field for Address {
     const BYTES: usize = 20;

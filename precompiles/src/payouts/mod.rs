@@ -6,7 +6,7 @@ mod layout;
 mod pay;
 mod requests;
 
-pub(crate) use dispatch::run;
+pub(crate) use dispatch::FUNCTIONS;
 pub(crate) use layout::genesis;
 pub(crate) use pay::{Answer, Share, pay_answer};
 pub(crate) use requests::{open_request, platform};

@@ -6,6 +6,7 @@ use alloy_sol_types::{Revert, SolCall, SolError, SolInterface};
 use openledger_abi::IAttribution::*;
 use openledger_abi::IDatanets::*;
 use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
+use openledger_precompiles::IPrecompile::IPrecompileErrors;
 use openledger_precompiles::{
     Call, Failure, Frame, MemoryBackend, Meter, Parameters, Precompile, execute, genesis_storage,
 };
@@ -160,7 +161,8 @@ fn declared(to: Precompile, failure: &Failure) {
         Precompile::Attribution => IAttribution::IAttributionErrors::abi_decode_validate(data).is_ok(),
         Precompile::Payouts => IPayouts::IPayoutsErrors::abi_decode_validate(data).is_ok(),
     };
-    let readable = data.is_empty() || by_interface || Revert::abi_decode_validate(data).is_ok();
+    let by_frame = IPrecompileErrors::abi_decode_validate(data).is_ok();
+    let readable = data.is_empty() || by_interface || by_frame || Revert::abi_decode_validate(data).is_ok();
     assert!(readable, "{to:?} does not declare the error {data}");
 }
 
