@@ -32,6 +32,9 @@ pub(super) fn receipt_of(frame: &mut Frame<'_>, request: B256) -> Result<Receipt
         scoreRoot: record.score_root,
         fee: U256::from(record.fee),
         contributorsWei: U256::from(record.contributors),
+        number: 0,
+        tailPpm: 0,
+        status: ReceiptStatus::Settled,
     })
 }
 

@@ -112,6 +112,7 @@ pub(super) fn show(record: &ContributionRecord) -> IDatanets::Contribution {
         root: record.root,
         priority: record.priority,
         sinceVersion: record.since_version,
+        status: IDatanets::ContributionStatus::Pending,
     }
 }
 
