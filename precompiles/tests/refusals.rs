@@ -4,7 +4,7 @@
 mod world;
 
 use alloy_primitives::{B256, Bytes, U256};
-use alloy_sol_types::{Revert, SolCall, SolError, SolInterface, SolValue};
+use alloy_sol_types::{SolCall, SolError, SolInterface, SolValue};
 use openledger_abi::IAttribution::{RequestClosed, *};
 use openledger_abi::IDatanets::{TooLong, *};
 use openledger_abi::IPayouts::{FeeAboveMaximum, LicenceForbids, Status, UnknownModel, *};

@@ -27,6 +27,13 @@ impl Activations {
     }
 }
 
+impl FromIterator<(OpenLedgerHardfork, u64)> for Activations {
+    /// Forks and their times in seconds; what is left out never activates.
+    fn from_iter<I: IntoIterator<Item = (OpenLedgerHardfork, u64)>>(times: I) -> Self {
+        Self(times.into_iter().collect())
+    }
+}
+
 /// The chain's own forks that are active at a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActiveForks(u64);

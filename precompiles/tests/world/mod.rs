@@ -38,6 +38,8 @@ pub fn parameters() -> Parameters {
 pub struct World {
     pub state: MemoryBackend,
     pub gas_used: u64,
+    pub gas_refunded: i64,
+    pub gas_wanted: u64,
 }
 
 impl World {
@@ -51,12 +53,14 @@ impl World {
         for account in [CURATOR, ALICE, BOB, MODELLER, PAYER] {
             state.balances.insert(account, U256::from(RICH));
         }
-        Self { state, gas_used: 0 }
+        Self { state, gas_used: 0, gas_refunded: 0, gas_wanted: 0 }
     }
 
     pub fn raw(&mut self, to: Precompile, call: Call, gas: u64, data: &[u8]) -> Result<Bytes, Failure> {
         let before = self.state.clone();
         self.state.begin();
+        // The sender and, as in these tests' EVM, the coinbase at the zero address.
+        self.state.warm_accounts.extend([call.caller, Address::ZERO]);
         let mut meter = Meter::new(gas, GasParams::new_spec(SpecId::PRAGUE));
         let result = if openledger_precompiles::Backend::transfer(
             &mut self.state,
@@ -71,7 +75,8 @@ impl World {
         } else {
             panic!("{} cannot send {}", call.caller, call.value)
         };
-        self.gas_used = meter.used();
+        (self.gas_used, self.gas_refunded, self.gas_wanted) =
+            (meter.used(), meter.refunded(), meter.wanted());
         assert!(meter.used() <= gas);
         if let Err(failure) = &result {
             self.state = before;
