@@ -252,7 +252,6 @@ interface IAttribution {
     error WrongReceiptStatus(bytes32 requestId, ReceiptStatus status);
     error ChallengeWindowOver(bytes32 requestId, uint64 lastSecond);
     error UnknownTail(bytes32 requestId);
-    error AccrualFull(uint64 contribution);
     // What a call meets in the other two precompiles; `status` is an IPayouts.Status.
     error UnknownDatanet(uint64 datanet);
     error UnknownVersion(uint64 datanet, uint32 version);
