@@ -9,6 +9,8 @@ record! {
     struct Globals {
         challenge_window: u64,
         models: u64,
+        /// Receipts settled on this chain.
+        receipts: u64,
     }
 }
 
@@ -22,8 +24,13 @@ record! {
         platform_bps: u16,
         model_bps: u16,
         stakers_bps: u16,
-        contributors_bps: u16,
         datasets: u8,
+        /// Parents above it; bit 7 is the duty of share-alike licences.
+        depth: u8,
+        /// Last second at which it may serve; 0 without end.
+        valid_until: u64,
+        /// The contribution that ends it then.
+        ended_by: u64,
     }
 }
 
@@ -41,6 +48,9 @@ record! {
         per_token_in: u128,
         per_token_out: u128,
         platform_fee: u128,
+        /// What the model is for, as in a licence; 0 means any.
+        purposes: u32,
+        regions: u32,
     }
 }
 
@@ -107,5 +117,5 @@ pub(crate) const MAX_SHOWN: usize = 1_024;
 
 /// The values of the first slots at genesis.
 pub(crate) fn genesis(parameters: &Parameters) -> Vec<U256> {
-    Globals { challenge_window: parameters.challenge_window, models: 0 }.pack()
+    Globals { challenge_window: parameters.challenge_window, ..Globals::default() }.pack()
 }

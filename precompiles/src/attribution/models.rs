@@ -46,7 +46,15 @@ pub(crate) const fn split_of(model: &Found) -> openledger_shares::Split {
         platform_bps: model.head.platform_bps,
         model_bps: model.head.model_bps,
         stakers_bps: model.head.stakers_bps,
-        contributors_bps: model.head.contributors_bps,
+        contributors_bps: model.head.contributors_bps(),
+    }
+}
+
+impl ModelHead {
+    /// What the other parts leave.
+    pub(crate) const fn contributors_bps(&self) -> u16 {
+        let others = self.platform_bps.saturating_add(self.model_bps).saturating_add(self.stakers_bps);
+        (BPS as u16).saturating_sub(others)
     }
 }
 
@@ -70,8 +78,18 @@ fn check_licences(frame: &mut Frame<'_>, datasets: &[DatasetRef], uses: u16) -> 
     let mut versions = Vec::with_capacity(datasets.len());
     for dataset in datasets {
         let version = version_of(frame, dataset.datanet, dataset.version)?;
-        if let Some((contribution, forbidden)) = datanets::forbidding(&version, uses, frame.now()) {
-            revert!(LicenceForbids { contribution, r#use: forbidden });
+        for contribution in datanets::specials(frame, dataset.datanet, version.specials)? {
+            for r#use in [licence::TRAIN, licence::SERVE].into_iter().filter(|r#use| uses & r#use != 0) {
+                let asked = datanets::Asked { r#use, purposes: 0, regions: 0, share_alike: false };
+                let account = frame.caller();
+                if datanets::permission(frame, contribution, account, &asked)?.is_none() {
+                    revert!(LicenceForbids { contribution, r#use });
+                }
+            }
+        }
+        if version.expiry != 0 && frame.now() > version.expiry {
+            let first_use = if uses & licence::TRAIN != 0 { licence::TRAIN } else { licence::SERVE };
+            revert!(LicenceForbids { contribution: version.first_to_expire, r#use: first_use });
         }
         versions.push(version);
     }
@@ -103,8 +121,8 @@ pub(super) fn register(frame: &mut Frame<'_>, spec: &ModelSpec) -> Result<u64> {
         platform_bps: spec.split.platform,
         model_bps: spec.split.model,
         stakers_bps: spec.split.stakers,
-        contributors_bps: spec.split.contributors,
         datasets: spec.datasets.len() as u8,
+        ..ModelHead::default()
     };
     store(frame, ATTRIBUTION, slot, &head)?;
     let hashes = ModelHashes {
@@ -118,6 +136,7 @@ pub(super) fn register(frame: &mut Frame<'_>, spec: &ModelSpec) -> Result<u64> {
         per_token_in: spec.price.perTokenIn,
         per_token_out: spec.price.perTokenOut,
         platform_fee: spec.price.platformFee,
+        ..ModelPrice::default()
     };
     store(frame, ATTRIBUTION, slot.wrapping_add(PRICE), &price)?;
     store_text(frame, ATTRIBUTION, slot.wrapping_add(METADATA_URI), &spec.metadataURI)?;
@@ -226,7 +245,7 @@ pub(super) fn model_of(frame: &mut Frame<'_>, model: u64) -> Result<Model> {
                 platform: head.platform_bps,
                 model: head.model_bps,
                 stakers: head.stakers_bps,
-                contributors: head.contributors_bps,
+                contributors: head.contributors_bps(),
             },
             datasets: datasets_of(frame, &found)?,
             metadataURI: load_text(frame, ATTRIBUTION, found.slot.wrapping_add(METADATA_URI), MAX_URI)?,

@@ -2,7 +2,7 @@
 //! when it does not fit.
 
 use super::{Frame, Result};
-use alloy_primitives::aliases::U96;
+use alloy_primitives::aliases::{U24, U40, U96, U112};
 use alloy_primitives::{Address, B256, U256};
 
 /// A value type.
@@ -40,15 +40,20 @@ impl Field for bool {
     }
 }
 
-impl Field for U96 {
-    const BYTES: usize = 12;
-    fn to_word(self) -> U256 {
-        U256::from(self)
-    }
-    fn from_word(word: U256) -> Self {
-        word.wrapping_to()
-    }
+macro_rules! odd_integers {
+    ($($type:ty),*) => {$(
+        impl Field for $type {
+            const BYTES: usize = <$type>::BYTES;
+            fn to_word(self) -> U256 {
+                U256::from(self)
+            }
+            fn from_word(word: U256) -> Self {
+                word.wrapping_to()
+            }
+        }
+    )*};
 }
+odd_integers!(U24, U40, U96, U112);
 
 impl Field for Address {
     const BYTES: usize = 20;

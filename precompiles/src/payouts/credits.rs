@@ -12,7 +12,7 @@ pub(super) fn credit_of(frame: &mut Frame<'_>, account: Address) -> Result<(U256
 }
 
 /// Adds to what an account is owed. The sum cannot exceed the native supply.
-pub(super) fn credit(frame: &mut Frame<'_>, account: Address, wei: U256) -> Result<()> {
+pub(crate) fn credit(frame: &mut Frame<'_>, account: Address, wei: U256) -> Result<()> {
     if wei.is_zero() {
         return Ok(());
     }

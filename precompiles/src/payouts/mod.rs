@@ -6,6 +6,7 @@ mod layout;
 mod pay;
 mod requests;
 
+pub(crate) use credits::credit;
 pub(crate) use dispatch::FUNCTIONS;
 pub(crate) use layout::genesis;
 pub(crate) use pay::{Answer, Share, pay_answer};
