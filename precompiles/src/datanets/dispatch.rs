@@ -63,14 +63,14 @@ pub(crate) static FUNCTIONS: &[Function] = functions! {
     Write forfeitCall since Meridian does |frame, call| {
         commitments::forfeit(frame, call.owner, call.commitment)
     };
-    Write publishVersionCall since Meridian gives |frame, call| versions::publish(frame, call);
+    Write publishVersionCall since Meridian gives versions::publish;
     Write transferDatanetCall since Meridian does |frame, call| {
         registry::transfer_datanet(frame, call.from, call.to, call.datanet)
     };
     Write transferContributionCall since Meridian does |frame, call| {
         owners::transfer(frame, call.from, call.to, call.contribution)
     };
-    Write createDatanetWithCall since Meridian gives |frame, call| registry::create_with(frame, call);
+    Write createDatanetWithCall since Meridian gives registry::create_with;
     Write setRulesCall since Meridian does |frame, call| {
         registry::set_rules(frame, call.datanet, &call.rules)
     };
@@ -82,7 +82,7 @@ pub(crate) static FUNCTIONS: &[Function] = functions! {
     View isModeratorCall since Meridian gives |frame, call| {
         roles::is_moderator(frame, call.datanet, call.account)
     };
-    Write revealWithCall since Meridian gives |frame, call| commitments::reveal_with(frame, call);
+    Write revealWithCall since Meridian gives commitments::reveal_with;
     View termsOfCall since Meridian gives |frame, call| contributions::terms_of(frame, call.contribution);
     View endOfCall since Meridian gives |frame, call| contributions::end_of(frame, call.contribution);
     View ownersOfCall since Meridian gives |frame, call| owners::current_owners(frame, call.contribution);
@@ -107,7 +107,7 @@ pub(crate) static FUNCTIONS: &[Function] = functions! {
     Write tombstoneCall since Meridian does |frame, call| {
         judging::tombstone(frame, call.contribution, &call.reason)
     };
-    Write recordClusterCall since Meridian gives |frame, call| clusters::record(frame, call);
+    Write recordClusterCall since Meridian gives clusters::record;
     Payable challengeClusterCall since Meridian does |frame, call| {
         clusters::challenge(frame, call.cluster, call.evidence)
     };
@@ -119,7 +119,7 @@ pub(crate) static FUNCTIONS: &[Function] = functions! {
     View canonicalOfCall since Meridian gives |frame, call| {
         clusters::canonical_of(frame, RowRef { contribution: call.contribution, row: call.row })
     };
-    Write grantCall since Meridian does |frame, call| grants::grant(frame, call);
+    Write grantCall since Meridian does grants::grant;
     Payable buyGrantCall since Meridian does |frame, call| grants::buy(frame, call.contribution);
     Write revokeGrantCall since Meridian does |frame, call| grants::revoke(frame, &call);
     View grantOfCall since Meridian gives |frame, call| {
