@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.cache/cargo-tools/bin:$(PATH)
 forge := $(CURDIR)/contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 
-.PHONY: help setup devnet build test format clippy deny nextest doctest contracts clean-devnet
+.PHONY: help setup devnet build test format clippy deny nextest doctest contracts clean-devnet differential mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,3 +42,9 @@ nextest: ## the tests of the Rust code, the small story included
 
 doctest:
 	cargo test --locked --workspace --doc --quiet
+
+differential: ## compare the precompiles with the Solidity reference; STEPS= SEED=
+	cargo run --locked --quiet -p openledger-differential -- --steps $(or $(STEPS),2000000) --seed $(or $(SEED),1) --coverage
+
+mutants: ## plant faults in the precompiles, one at a time, which the comparison must find
+	precompiles/differential/mutants.sh

@@ -290,6 +290,7 @@ abstract contract DatanetsContributions is DatanetsStorage {
     }
 
     function contributionBalanceOf(address owner) external view override returns (uint256) {
+        if (owner == address(0)) revert ZeroAddress();
         return _contributionBalanceOf[owner];
     }
 }

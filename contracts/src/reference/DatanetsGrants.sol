@@ -12,7 +12,7 @@ abstract contract DatanetsGrants is DatanetsOwners {
         returns (bool, uint64)
     {
         StoredContribution storage c = _contributionOf[contribution];
-        bool permitted = c.uses & use != 0 && c.fee == 0;
+        bool permitted = c.uses & use == use && c.fee == 0;
         bool inTime = (c.expiry == 0 || now64() <= c.expiry) && (c.withdrawnAfter == 0 || now64() <= c.withdrawnAfter);
         bool limited = !within(purposes, c.purposes) || !within(regions, c.regions);
         bool dutiful = shareAlike || c.flags & SHARE_ALIKE == 0;
@@ -28,7 +28,7 @@ abstract contract DatanetsGrants is DatanetsOwners {
         StoredGrant storage g = _grantOf[contribution][account];
         bool inTime = g.until == 0 || now64() <= g.until;
         bool limited = !keeps(purposes, g.purposes) || !keeps(regions, g.regions);
-        if (g.uses & use != 0 && inTime && !limited) return (true, g.until);
+        if (g.uses != 0 && g.uses & use == use && inTime && !limited) return (true, g.until);
         return (false, 0);
     }
 
@@ -83,7 +83,7 @@ abstract contract DatanetsGrants is DatanetsOwners {
         StoredContribution storage c = contributionAt(contribution);
         bool gone = c.status == uint8(ContributionStatus.Tombstoned) || (c.expiry != 0 && now64() > c.expiry)
             || (c.withdrawnAfter != 0 && now64() > c.withdrawnAfter);
-        if (c.fee == 0 || gone) revert NotForSale(contribution);
+        if (c.fee == 0 || c.uses == 0 || gone) revert NotForSale(contribution);
         if (msg.value != c.fee) revert WrongFee(c.fee, msg.value);
         Grant memory terms = Grant(c.uses, c.purposes, c.regions, min0(c.expiry, c.withdrawnAfter));
         storeGrant(contribution, msg.sender, terms);

@@ -214,6 +214,7 @@ abstract contract DatanetsRegistry is DatanetsStorage {
     }
 
     function datanetBalanceOf(address owner) external view override returns (uint256) {
+        if (owner == address(0)) revert ZeroAddress();
         return _datanetBalanceOf[owner];
     }
 }

@@ -53,7 +53,7 @@ pub fn episode(
 ) -> Result<(), Box<Found>> {
     let (mut planner, mut twin, mut done) = (Planner::focused(seed, focus), Twin::new(), Vec::new());
     for _ in 0..steps {
-        let step = planner.next();
+        let step = planner.plan();
         done.push(step.clone());
         match twin.step(&step) {
             Ok(outcome) => {

@@ -4,7 +4,7 @@ use crate::Step;
 use crate::world::{CHAIN, FIRST_BLOCK, FIRST_SECOND};
 use alloy_evm::eth::{EthEvm, EthEvmFactory};
 use alloy_evm::precompiles::PrecompilesMap;
-use alloy_evm::{Evm, EvmEnv, EvmFactory};
+use alloy_evm::{Evm, EvmEnv, EvmError, EvmFactory};
 use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use openledger_precompiles::install;
 use revm::context::result::{ExecutionResult, HaltReason};
@@ -29,6 +29,8 @@ pub enum Ending {
     Revert(Bytes),
     /// In another way, such as an invalid instruction.
     Halt(String),
+    /// Before it began: its sender cannot pay the value.
+    Invalid,
 }
 
 /// What a step did.
@@ -47,6 +49,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    fn invalid() -> Self {
+        let (slots, balances) = (BTreeMap::new(), BTreeMap::new());
+        Self { ending: Ending::Invalid, logs: Vec::new(), slots, balances, gas: 0 }
+    }
+
     /// What a call that succeeded returned.
     pub fn output(&self) -> Option<&Bytes> {
         match &self.ending {
@@ -116,7 +123,7 @@ impl Side {
     ///
     /// # Errors
     ///
-    /// The transaction is invalid (its sender cannot pay the value), or a precompile said that the chain is broken.
+    /// A precompile said that the chain is broken.
     pub fn step(&mut self, step: &Step) -> Result<Outcome, String> {
         self.pass(step.blocks, step.seconds);
         self.call(step, true)
@@ -147,7 +154,11 @@ impl Side {
             chain_id: Some(CHAIN),
             ..TxEnv::default()
         };
-        let run = self.evm.transact_raw(tx).map_err(|error| error.to_string())?;
+        let run = match self.evm.transact_raw(tx) {
+            Ok(run) => run,
+            Err(error) if error.is_invalid_tx_err() => return Ok(Outcome::invalid()),
+            Err(error) => return Err(error.to_string()),
+        };
         let gas = run.result.tx_gas_used();
         let (ending, logs) = match run.result {
             ExecutionResult::Success { output, logs, .. } => (Ending::Success(output.into_data()), logs),

@@ -22,12 +22,12 @@ fn key(n: usize) -> Option<PrivateKeySigner> {
 }
 
 /// The account of person `n` among those with keys.
-pub fn address(n: usize) -> Address {
+pub(crate) fn address(n: usize) -> Address {
     key(n).map(|key| key.address()).unwrap_or_default()
 }
 
 /// The signature of `account` over a message in the domain of Payouts; empty for who has no key.
-pub fn sign(account: Address, message: &impl SolStruct) -> Bytes {
+pub(crate) fn sign(account: Address, message: &impl SolStruct) -> Bytes {
     let domain = Eip712Domain {
         name: Some(Cow::Borrowed("OpenLedger Payouts")),
         version: Some(Cow::Borrowed("1")),

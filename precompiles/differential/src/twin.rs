@@ -70,7 +70,7 @@ impl Twin {
     ) -> Result<Outcome, Box<Difference>> {
         let (ours, theirs) = match (ours, theirs) {
             (Ok(ours), Ok(theirs)) => (ours, theirs),
-            (ours, theirs) => return Err(differ("whether the transaction is valid", &ours, &theirs)),
+            (ours, theirs) => return Err(differ("whether the chain is whole", &ours, &theirs)),
         };
         if !same_ending(step, &ours.ending, &theirs.ending) {
             return Err(differ("endings", &world::name(&ours.ending), &world::name(&theirs.ending)));

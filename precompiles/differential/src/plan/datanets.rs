@@ -70,6 +70,19 @@ impl Planner {
         Planned::datanets(who, &call).noted(Note::Datanet(who))
     }
 
+    /// One that takes every licence.
+    pub(super) fn create_permissive(&mut self) -> Planned {
+        let who = self.who();
+        let call = createDatanetWithCall {
+            schemaHash: self.word(),
+            domain: self.text(64),
+            metadataURI: self.text(256),
+            rules: Rules { revocableAllowed: true, ..Rules::default() },
+            parents: Vec::new(),
+        };
+        Planned::datanets(who, &call).noted(Note::Datanet(who))
+    }
+
     fn rules(&mut self) -> Rules {
         Rules {
             closed: self.rng.one_in(12),
@@ -196,8 +209,8 @@ impl Planner {
             expiry: self.second(),
             fee,
             shareAlike: self.rng.one_in(12),
-            // Most Datanets of the prologue have no rules, and take none.
-            revocable: self.steps >= 30 && self.rng.one_in(3),
+            // Of the prologue's Datanets the second takes them.
+            revocable: if self.steps < 30 { c.datanet == 2 } else { self.rng.one_in(3) },
         };
         let count = if self.odd(1) {
             16
@@ -334,18 +347,19 @@ impl Planner {
             .collect();
         let curator = self.curator_of(datanet);
         let call = recordClusterCall { datanet, canonical, copies, evidence: self.word() };
-        Planned::datanets(curator, &call).noted(Note::Cluster)
+        Planned::datanets(curator, &call).noted(Note::Cluster(datanet))
     }
 
     fn challenge_cluster(&mut self) -> Planned {
-        let (who, cluster) = (self.who(), self.number(self.facts.clusters as usize));
+        let (who, cluster) = (self.who(), self.number(self.facts.clusters.len()));
         let deposit = self.deposit();
         Planned::datanets(who, &challengeClusterCall { cluster, evidence: self.word() }).paying(deposit)
     }
 
     fn resolve_cluster(&mut self) -> Planned {
-        let cluster = self.number(self.facts.clusters as usize);
-        let datanet = self.datanet();
+        let cluster = self.number(self.facts.clusters.len());
+        let place = (cluster as usize).wrapping_sub(1);
+        let datanet = self.facts.clusters.get(place).copied().unwrap_or(1);
         let owner = self.owner_of(datanet);
         Planned::datanets(owner, &resolveClusterCall { cluster, upheld: self.rng.one_in(2) })
     }

@@ -80,7 +80,8 @@ pub(crate) struct Facts {
     pub(crate) datanets: Vec<Datanet>,
     pub(crate) contributions: Vec<Contribution>,
     pub(crate) commitments: Vec<Commitment>,
-    pub(crate) clusters: u64,
+    /// Each one's Datanet.
+    pub(crate) clusters: Vec<u64>,
     pub(crate) grants: Vec<(u64, Address)>,
     pub(crate) models: Vec<Model>,
     pub(crate) requests: Vec<Request>,
@@ -103,7 +104,7 @@ pub(crate) enum Note {
     Published(u64, Vec<u64>),
     ContributionMoved(u64, Address),
     Shared(u64, Address),
-    Cluster,
+    Cluster(u64),
     Granted(u64, Address),
     Model(Box<Model>),
     Attestor(u64, Address),
@@ -178,7 +179,7 @@ impl Facts {
                     contribution.owners.push(to);
                 }
             }
-            Note::Cluster => self.clusters += 1,
+            Note::Cluster(datanet) => self.clusters.push(datanet),
             Note::Granted(contribution, grantee) => self.grants.push((contribution, grantee)),
             Note::Model(model) => self.models.push(*model),
             Note::Attestor(model, attestor) => {

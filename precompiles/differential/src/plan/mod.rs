@@ -87,7 +87,7 @@ impl Planner {
     }
 
     /// The next step.
-    pub fn next(&mut self) -> Step {
+    pub fn plan(&mut self) -> Step {
         let (blocks, seconds) = self.wait();
         (self.block, self.now) = (self.block + blocks, self.now + seconds);
         let planned = if self.steps < PROLOGUE { self.prologue() } else { self.anything() };
@@ -140,7 +140,8 @@ impl Planner {
     fn prologue(&mut self) -> Planned {
         match self.steps {
             18.. if self.focus == Some(DATANETS) => self.any_of_datanets(),
-            0 | 1 => self.create_datanet(),
+            0 => self.create_datanet(),
+            1 => self.create_permissive(),
             2..6 => self.commit(),
             6..10 => self.reveal_with(),
             10..12 => self.commit(),

@@ -5,14 +5,14 @@ use openledger_abi::IPayouts::TailClaim;
 
 /// Leaves of a tree: contribution and wei, in order.
 #[derive(Clone, Debug, Default)]
-pub struct TailTree {
+pub(super) struct TailTree {
     leaves: Vec<(u64, U256)>,
     levels: Vec<Vec<(B256, U256)>>,
 }
 
 impl TailTree {
     /// The tree over `leaves`, of which there is one at least.
-    pub fn new(leaves: Vec<(u64, U256)>) -> Self {
+    pub(super) fn new(leaves: Vec<(u64, U256)>) -> Self {
         let first = leaves.iter().enumerate().map(|(index, (contribution, amount))| {
             let index = (index as u32).to_be_bytes();
             let bytes = [&[0], index.as_slice(), &contribution.to_be_bytes(), &amount.to_be_bytes::<32>()];
@@ -31,17 +31,17 @@ impl TailTree {
     }
 
     /// Hash at the root.
-    pub fn root(&self) -> B256 {
+    pub(super) fn root(&self) -> B256 {
         self.levels.last().and_then(|level| level.first()).map(|node| node.0).unwrap_or_default()
     }
 
     /// How many leaves there are.
-    pub const fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.leaves.len()
     }
 
     /// The claim of leaf `index`.
-    pub fn claim(&self, index: usize) -> TailClaim {
+    pub(super) fn claim(&self, index: usize) -> TailClaim {
         let (contribution, amount) = self.leaves.get(index).copied().unwrap_or_default();
         let mut claim =
             TailClaim { index: index as u32, contribution, amount, siblings: vec![], sums: vec![] };

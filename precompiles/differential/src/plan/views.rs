@@ -47,10 +47,9 @@ impl Planner {
             16 => Planned::datanets(who, &D::datanetBalanceOfCall { owner: account }),
             17 => Planned::datanets(who, &D::contributionBalanceOfCall { owner: account }),
             18 | 19 => Planned::datanets(who, &D::canonicalOfCall { contribution, row: self.row(rows) }),
-            20 => Planned::datanets(
-                who,
-                &D::clusterOfCall { cluster: self.number(self.facts.clusters as usize) },
-            ),
+            20 => {
+                Planned::datanets(who, &D::clusterOfCall { cluster: self.number(self.facts.clusters.len()) })
+            }
             21 | 22 => {
                 let known = !self.facts.grants.is_empty();
                 let (contribution, grantee) =
