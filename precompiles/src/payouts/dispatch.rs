@@ -1,6 +1,6 @@
 //! The functions of `IPayouts`.
 
-use super::{credits, requests};
+use super::{channels, claims, credits, draws, requests, signatures, streams};
 use crate::attribution::{find_model, price_of, split_of};
 use crate::frame::{Failure, Function};
 use openledger_abi::IPayouts::*;
@@ -44,9 +44,30 @@ pub(crate) static FUNCTIONS: &[Function] = functions! {
     Write refundCall since Meridian does |frame, call| requests::refund(frame, call.requestId);
     Write claimCall since Meridian gives |frame, _| {
         let account = frame.caller();
-        let amount = credits::claim(frame, account, account)?;
-        Ok(amount)
+        claims::claim(frame, account, account)
     };
-    Write claimForCall since Meridian gives |frame, call| credits::claim(frame, call.account, call.account);
-    Write claimToCall since Meridian gives |frame, call| credits::claim_to(frame, call.account, call.to);
+    Write claimForCall since Meridian gives |frame, call| claims::claim(frame, call.account, call.account);
+    Write claimToCall since Meridian gives |frame, call| claims::claim_to(frame, call.account, call.to);
+    View accruedOfCall since Meridian gives |frame, call| draws::accrued_of(frame, call.contribution);
+    Write drawCall since Meridian gives |frame, call| draws::draw(frame, &call.contributions);
+    Write drawAndClaimCall since Meridian gives |frame, call| {
+        draws::draw(frame, &call.contributions)?;
+        let account = frame.caller();
+        claims::claim(frame, account, account)
+    };
+    Write claimBySignatureCall since Meridian gives claims::claim_by_signature;
+    View noncesCall since Meridian gives |frame, call| Ok(claims::nonce_of(frame, call.account)?.1);
+    View DOMAIN_SEPARATORCall since Meridian gives |frame, _| signatures::domain(frame);
+    Payable openChannelCall since Meridian gives channels::open_channel;
+    Payable fundChannelCall since Meridian does |frame, call| {
+        channels::fund(frame, call.channel, call.expiry)
+    };
+    Write redeemVoucherCall since Meridian gives channels::redeem;
+    Write closeChannelCall since Meridian gives |frame, call| channels::close(frame, call.channel);
+    View channelOfCall since Meridian gives |frame, call| channels::channel_of(frame, call.channel);
+    Payable openStreamCall since Meridian gives streams::open_stream;
+    Payable fundStreamCall since Meridian does |frame, call| streams::fund(frame, call.stream);
+    Write drawStreamCall since Meridian gives |frame, call| streams::draw(frame, call.stream);
+    Write closeStreamCall since Meridian gives |frame, call| streams::close(frame, call.stream);
+    View streamOfCall since Meridian gives |frame, call| streams::stream_of(frame, call.stream);
 };

@@ -1,10 +1,15 @@
-//! The Payouts precompile: escrow, credits, claims.
+//! The Payouts precompile: escrow, credits, claims, channels, streams. The rules are in `docs/precompiles/payouts.md`.
 
+mod channels;
+mod claims;
 mod credits;
 mod dispatch;
+mod draws;
 mod layout;
 mod pay;
 mod requests;
+mod signatures;
+mod streams;
 
 pub(crate) use credits::credit;
 pub(crate) use dispatch::FUNCTIONS;
