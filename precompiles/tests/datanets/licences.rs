@@ -90,10 +90,10 @@ fn grant_permits_what_the_licence_does_not() {
     reverts(w.call(BOB, 0, granting(c, terms.clone())), NotOwner { owner: ALICE, account: BOB });
     let zero = grantCall { contribution: c, grantee: Address::ZERO, terms: terms.clone() };
     reverts(w.call(ALICE, 0, zero), ZeroAddress {});
-    reverts(w.call(ALICE, 0, granting(c, Grant { uses: 0, ..terms.clone() })), EmptyGrant {});
-    let unknown = Grant { uses: 32, ..terms.clone() };
+    reverts(w.call(ALICE, 0, granting(c, Grant { uses: 0, ..terms })), EmptyGrant {});
+    let unknown = Grant { uses: 32, ..terms };
     reverts(w.call(ALICE, 0, granting(c, unknown)), UnknownLicence { licence: 32 });
-    let past = Grant { until: now - 1, ..terms.clone() };
+    let past = Grant { until: now - 1, ..terms };
     let expired = LicenceExpired { contribution: c, expiry: now - 1 };
     reverts(w.call(ALICE, 0, granting(c, past)), expired);
     w.call(ALICE, 0, granting(c, terms.clone())).unwrap();

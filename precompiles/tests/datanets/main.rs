@@ -3,6 +3,7 @@
 
 mod clusters;
 mod derivation;
+mod invariants;
 mod judging;
 mod licences;
 mod owners;
