@@ -35,6 +35,25 @@ record! {
 }
 
 record! {
+    /// The first slot of `Datanet`.
+    struct DatanetTitle {
+        owner: Address,
+        contributions: u32,
+        versions: u32,
+        withdrawals: u32,
+    }
+}
+
+record! {
+    /// The first slot of `Contribution`.
+    struct ContributionTitle {
+        owner: Address,
+        datanet: u64,
+        rows: u32,
+    }
+}
+
+record! {
     struct ContributionRecord {
         /// Title holder.
         owner: Address,
@@ -82,6 +101,17 @@ record! {
         forbids_deriving: u64,
         /// The Datanet's specials that it has.
         specials: u32,
+    }
+}
+
+record! {
+    /// The slot of `Version` at `VERSION_SIZE`.
+    struct VersionSize {
+        published_at: u64,
+        rows: u64,
+        contributions: u32,
+        clusters: u32,
+        licence: u16,
     }
 }
 
@@ -192,6 +222,11 @@ slots! {
 pub(crate) const SCHEMA_HASH: U256 = U256::from_limbs([2, 0, 0, 0]);
 pub(crate) const DOMAIN: U256 = U256::from_limbs([3, 0, 0, 0]);
 pub(crate) const METADATA_URI: U256 = U256::from_limbs([4, 0, 0, 0]);
+
+/// Offset within a contribution's slots.
+pub(crate) const CONTRIBUTION_ROOT: U256 = U256::from_limbs([2, 0, 0, 0]);
+/// Offset within a version's slots.
+pub(crate) const VERSION_SIZE: U256 = U256::from_limbs([2, 0, 0, 0]);
 
 /// `DatanetHead::rule_flags`.
 pub(crate) const CLOSED: u8 = 1;

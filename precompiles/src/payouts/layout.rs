@@ -59,6 +59,8 @@ pub(crate) const NONCES_SLOT: U256 = U256::from_limbs([5, 0, 0, 0]);
 pub(crate) const CHANNELS_SLOT: U256 = U256::from_limbs([6, 0, 0, 0]);
 pub(crate) const STREAMS_SLOT: U256 = U256::from_limbs([7, 0, 0, 0]);
 
+/// Most wei of an escrow: far above any supply, it keeps every amount of a receipt within 112 bits.
+pub(crate) const MAX_FEE: u128 = (1 << 112) - 1;
 /// Most contributions that one call draws.
 pub(crate) const MAX_DRAWN: usize = 64;
 /// Seconds that a channel is open at least.
