@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod campaign;
+mod ledger;
 mod plan;
 mod rng;
 mod shrink;
@@ -11,6 +12,7 @@ mod twin;
 pub mod world;
 
 pub use campaign::{Coverage, EPISODE, Found, campaign, episode};
+pub use ledger::Ledger;
 pub use plan::Planner;
 pub use rng::Rng;
 pub use shrink::{failure, shrink};

@@ -1,6 +1,7 @@
 //! The two worlds side by side.
 
 use crate::side::{Ending, Outcome, Side};
+use crate::ledger::Ledger;
 use crate::{Step, world};
 use alloy_primitives::{Address, U256};
 use alloy_sol_types::{Panic, SolError};
@@ -35,6 +36,7 @@ pub struct Twin {
     pub precompiles: Side,
     /// With the reference contracts.
     pub reference: Side,
+    ledger: Ledger,
 }
 
 impl Default for Twin {
@@ -49,17 +51,20 @@ impl Twin {
         Self {
             precompiles: Side::new(world::with_precompiles().clone(), true),
             reference: Side::new(world::with_reference().clone(), false),
+            ledger: Ledger::default(),
         }
     }
 
-    /// Runs a step in both and compares what it did.
+    /// Runs a step in both, compares what it did, and checks that what must always hold does.
     ///
     /// # Errors
     ///
-    /// What differs.
+    /// What differs, or which rule is broken.
     pub fn step(&mut self, step: &Step) -> Result<Outcome, Box<Difference>> {
         let (ours, theirs) = (self.precompiles.step(step), self.reference.step(step));
-        self.compare(step, ours, theirs)
+        let outcome = self.compare(step, ours, theirs)?;
+        self.ledger.take(step, &outcome, &mut self.precompiles)?;
+        Ok(outcome)
     }
 
     fn compare(
