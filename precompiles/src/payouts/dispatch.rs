@@ -1,6 +1,6 @@
 //! The functions of `IPayouts`.
 
-use super::{channels, claims, credits, draws, requests, signatures, streams};
+use super::{channels, claims, credits, draws, requests, signatures, streams, tail};
 use crate::attribution::{find_model, price_of, split_of};
 use crate::frame::{Failure, Function};
 use openledger_abi::IPayouts::*;
@@ -54,6 +54,10 @@ pub(crate) static FUNCTIONS: &[Function] = functions! {
         draws::draw(frame, &call.contributions)?;
         let account = frame.caller();
         claims::claim(frame, account, account)
+    };
+    Write claimTailCall since Meridian gives tail::claim;
+    View isTailClaimedCall since Meridian gives |frame, call| {
+        tail::is_claimed(frame, call.requestId, call.index)
     };
     Write claimBySignatureCall since Meridian gives claims::claim_by_signature;
     View noncesCall since Meridian gives |frame, call| Ok(claims::nonce_of(frame, call.account)?.1);

@@ -10,6 +10,7 @@ mod pay;
 mod requests;
 mod signatures;
 mod streams;
+mod tail;
 
 pub(crate) use credits::credit;
 pub(crate) use dispatch::FUNCTIONS;

@@ -1,6 +1,8 @@
 //! A chain in memory with the three precompiles: calls that fail leave it as it was.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod signing;
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{Revert, SolCall, SolError, SolInterface};
 use openledger_abi::IAttribution::*;
