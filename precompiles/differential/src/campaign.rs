@@ -30,12 +30,22 @@ impl fmt::Display for Found {
 
 /// What was done how often: for each contract and selector, calls that succeeded and calls that did not.
 #[derive(Clone, Debug, Default)]
-pub struct Coverage(pub BTreeMap<(Address, [u8; 4]), [u64; 2]>);
+pub struct Coverage {
+    /// Calls of each function that succeeded, and that did not.
+    pub functions: BTreeMap<(Address, [u8; 4]), [u64; 2]>,
+    /// How often each of a contract's errors was met, by its selector.
+    pub errors: BTreeMap<(Address, [u8; 4]), u64>,
+}
 
 impl Coverage {
     fn count(&mut self, step: &Step, ending: &Ending) {
+        if let Ending::Revert(data) = ending
+            && let Some(error) = data.first_chunk::<4>()
+        {
+            *self.errors.entry((step.to, *error)).or_default() += 1;
+        }
         let Some(selector) = step.data.first_chunk::<4>().filter(|_| !step.damaged) else { return };
-        let counts = self.0.entry((step.to, *selector)).or_default();
+        let counts = self.functions.entry((step.to, *selector)).or_default();
         counts[usize::from(!matches!(ending, Ending::Success(_)))] += 1;
     }
 }

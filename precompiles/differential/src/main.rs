@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 use clap::Parser;
-use openledger_abi::{ATTRIBUTION, DATANETS, PAYOUTS};
+use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
 use openledger_differential::{Coverage, campaign};
 use openledger_precompiles::Precompile;
 use std::process::ExitCode;
@@ -57,8 +57,15 @@ fn show(coverage: &Coverage) {
     for precompile in Precompile::ALL {
         for function in precompile.functions() {
             let key = (precompile.address(), function.selector);
-            let [good, bad] = coverage.0.get(&key).copied().unwrap_or_default();
+            let [good, bad] = coverage.functions.get(&key).copied().unwrap_or_default();
             println!("{good:>9} {bad:>9}  {}", function.signature);
+        }
+    }
+    let interfaces = [IDatanets::abi::contract(), IAttribution::abi::contract(), IPayouts::abi::contract()];
+    for (precompile, interface) in Precompile::ALL.into_iter().zip(interfaces) {
+        for error in interface.errors() {
+            let met = coverage.errors.get(&(precompile.address(), error.selector().0));
+            println!("{:>9}  {precompile:?}.{}", met.copied().unwrap_or_default(), error.signature());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The two worlds side by side.
 
-use crate::side::{Ending, Outcome, Side};
 use crate::ledger::Ledger;
+use crate::side::{Ending, Outcome, Side};
 use crate::{Step, world};
 use alloy_primitives::{Address, U256};
 use alloy_sol_types::{Panic, SolError};

@@ -1,12 +1,12 @@
-//! Plants faults in a copy of the precompiles, one at a time, and sees whether the comparison finds each.
+//! Plants faults in a copy of the precompiles and sees whether the comparison finds each.
 //!
-//! The faults stand in `faults.toml`: a file of the repository, a text that is in it once, and what takes its place.
+//! All faults of `faults.toml` are built into one program, which has the one that the variable `FAULT` names.
 #![allow(clippy::print_stdout)]
 
 use clap::Parser;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 /// Plants faults in the precompiles, which the comparison must find.
 #[derive(Parser)]
@@ -14,12 +14,12 @@ struct Arguments {
     /// A copy of the repository that may be changed.
     #[arg(long)]
     tree: PathBuf,
+    /// Where to build.
+    #[arg(long)]
+    target: PathBuf,
     /// Steps after which a fault that was not found counts as survived.
     #[arg(long, default_value_t = 1_000_000)]
     steps: u64,
-    /// Only faults whose name contains this.
-    #[arg(long)]
-    only: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -31,15 +31,23 @@ struct Faults {
 struct Fault {
     name: String,
     file: PathBuf,
+    #[serde(default)]
+    statement: bool,
     from: String,
     to: String,
 }
 
-/// What became of a fault.
-enum Fate {
-    Found(String),
-    Survived,
+/// Is added to the copy of the precompiles.
+const PLANTED: &str = r#"
+mod fault {
+    /// Whether the fault `name` is the one that this run has.
+    pub(crate) fn planted(name: &str) -> bool {
+        static FAULT: std::sync::LazyLock<Option<String>> =
+            std::sync::LazyLock::new(|| std::env::var("FAULT").ok());
+        FAULT.as_deref() == Some(name)
+    }
 }
+"#;
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -54,24 +62,25 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<bool, String> {
     let list = arguments.tree.join("precompiles/differential/faults.toml");
-    let text = read(&list)?;
-    let faults: Faults = toml::from_str(&text).map_err(|error| format!("{}: {error}", list.display()))?;
-    let wanted = |fault: &Fault| arguments.only.as_ref().is_none_or(|only| fault.name.contains(only));
-    let (mut found, mut survivors) = (0, Vec::new());
-    for fault in faults.fault.iter().filter(|fault| wanted(fault)) {
-        match plant(arguments, fault)? {
-            Fate::Found(how) => {
-                found += 1;
-                println!("found     {}: {how}", fault.name);
-            }
-            Fate::Survived => {
-                println!("SURVIVED  {}", fault.name);
-                survivors.push(fault.name.as_str());
-            }
-        }
+    let faults: Faults =
+        toml::from_str(&read(&list)?).map_err(|error| format!("{}: {error}", list.display()))?;
+    faults.fault.iter().try_for_each(|fault| plant(&arguments.tree, fault))?;
+    let library = arguments.tree.join("precompiles/src/lib.rs");
+    write(&library, &(read(&library)? + PLANTED))?;
+    build(arguments)?;
+    let (sound, how) = compare(arguments, "")?;
+    if !sound {
+        return Err(format!("finds a difference without any fault: {how}"));
     }
-    println!("{found} found, {} survived", survivors.len());
-    Ok(survivors.is_empty())
+    let mut survivors = 0;
+    for fault in &faults.fault {
+        let (survived, how) = compare(arguments, &fault.name)?;
+        survivors += usize::from(survived);
+        let fate = if survived { "SURVIVED" } else { "found   " };
+        println!("{fate}  {}: {how}", fault.name);
+    }
+    println!("{} of {} found", faults.fault.len() - survivors, faults.fault.len());
+    Ok(survivors == 0)
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -82,38 +91,41 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn plant(arguments: &Arguments, fault: &Fault) -> Result<Fate, String> {
-    let path = arguments.tree.join(&fault.file);
+fn plant(tree: &Path, fault: &Fault) -> Result<(), String> {
+    let path = tree.join(&fault.file);
     let whole = read(&path)?;
     let places = whole.matches(&fault.from).count();
     if places != 1 {
-        return Err(format!(
-            "{}: its text is {places} times in {}; name it anew",
-            fault.name,
-            fault.file.display()
-        ));
+        let file = fault.file.display();
+        return Err(format!("{}: its text is {places} times in {file}; name it anew", fault.name));
     }
-    write(&path, &whole.replace(&fault.from, &fault.to))?;
-    let fate = judge(arguments, fault);
-    write(&path, &whole)?;
-    fate
+    let Fault { name, from, to, .. } = fault;
+    let either = format!("if crate::fault::planted({name:?}) {{ {to} }} else {{ {from} }}");
+    let either = if fault.statement { either } else { format!("({either})") };
+    write(&path, &whole.replace(from, &either))
 }
 
-fn judge(arguments: &Arguments, fault: &Fault) -> Result<Fate, String> {
-    let cargo = |command: &str| {
-        let mut cargo = Command::new("cargo");
-        cargo.current_dir(&arguments.tree).arg(command);
-        cargo.args(["--quiet", "--package", "openledger-differential", "--bin", "openledger-differential"]);
-        cargo
-    };
-    let built = cargo("build").stderr(Stdio::piped()).output().map_err(|error| error.to_string())?;
-    if !built.status.success() {
-        let errors = String::from_utf8_lossy(&built.stderr);
-        return Err(format!("{}: does not compile\n{errors}", fault.name));
-    }
-    let steps = arguments.steps.to_string();
-    let compared = cargo("run").args(["--", "--steps", &steps]).output().map_err(|error| error.to_string())?;
-    let said = String::from_utf8_lossy(&compared.stdout);
-    let how = said.lines().next().unwrap_or_default().to_owned();
-    Ok(if compared.status.success() { Fate::Survived } else { Fate::Found(how) })
+fn build(arguments: &Arguments) -> Result<(), String> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(&arguments.tree).env("CARGO_TARGET_DIR", &arguments.target);
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        "openledger-differential",
+        "--bin",
+        "openledger-differential",
+    ]);
+    let built = cargo.output().map_err(|error| error.to_string())?;
+    if built.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&built.stderr).into_owned()) }
+}
+
+/// Whether the comparison finds nothing, and the first line of what it says.
+fn compare(arguments: &Arguments, fault: &str) -> Result<(bool, String), String> {
+    let mut program = Command::new(arguments.target.join("debug/openledger-differential"));
+    program.env("FAULT", fault).args(["--steps", &arguments.steps.to_string(), "--seed", "1"]);
+    let ran = program.output().map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let how = said.lines().next().unwrap_or("ended in a panic").to_owned();
+    Ok((ran.status.success(), how))
 }

@@ -53,7 +53,9 @@ impl Rights {
     }
 
     fn known(&mut self, contribution: u64) -> Result<&mut Contribution, Broken> {
-        self.contributions.get_mut(&contribution).ok_or_else(|| format!("unknown contribution {contribution}"))
+        self.contributions
+            .get_mut(&contribution)
+            .ok_or_else(|| format!("unknown contribution {contribution}"))
     }
 
     fn of_datanets(&mut self, step: &Step, now: u64, event: &D) -> Result<(), Broken> {
@@ -146,7 +148,9 @@ impl Rights {
             all.iter().filter(|owner| owner.account == account).map(|owner| owner.bps).sum()
         };
         let old = std::mem::replace(&mut known.owners, owners.to_vec());
-        let giver = if step.from == CONTRIBUTION_TOKEN { old[0].account } else { step.from };
+        let before = old.first().map_or(step.from, |title| title.account);
+        // Where the title moved, its holder gave; else whoever calls.
+        let giver = if before == known.title { step.from } else { before };
         for owner in &old {
             let lost = held(owners, owner.account) < owner.bps;
             if set > 0 && lost && owner.account != giver {

@@ -12,11 +12,11 @@ const PPM: u32 = 1_000_000;
 impl Planner {
     pub(super) fn any_of_attribution(&mut self) -> Planned {
         match self.rng.below(40) {
-            0..2 => self.register(),
-            2..6 => self.register_with(),
-            6 => self.set_attestor(),
-            7 => self.publish_faithfulness(),
-            8 => self.refresh(),
+            0 => self.register(),
+            1..4 => self.register_with(),
+            4 => self.set_attestor(),
+            5 => self.publish_faithfulness(),
+            6..9 => self.refresh(),
             9..13 => self.bond(),
             13..15 => self.unbond(),
             15..25 => self.settle(),
@@ -26,11 +26,25 @@ impl Planner {
         }
     }
 
+    /// A Datanet that has a version, mostly one of the first two.
+    fn published(&mut self) -> u64 {
+        if self.odd(1) {
+            return self.datanet();
+        }
+        let with: Vec<u64> = (1..)
+            .zip(&self.facts.datanets)
+            .filter(|(_, datanet)| datanet.versions > 0)
+            .map(|(number, _)| number)
+            .collect();
+        let first = &with[..with.len().min(if self.rng.one_in(4) { with.len() } else { 2 })];
+        if first.is_empty() { self.datanet() } else { *self.rng.pick(first) }
+    }
+
     fn spec(&mut self) -> ModelSpec {
         let count = if self.odd(1) { 17 } else { 1 + self.rng.below(3) };
         let mut datasets: Vec<DatasetRef> = Vec::new();
         for _ in 0..count {
-            let datanet = if self.steps < 30 { 1 + self.rng.below(2) } else { self.datanet() };
+            let datanet = self.published();
             datasets.push(DatasetRef { datanet, version: self.version_of(datanet) });
         }
         if !self.odd(1) {
@@ -145,7 +159,7 @@ impl Planner {
 
     pub(super) fn bond(&mut self) -> Planned {
         let attestor = self.attestor();
-        let wei = if self.rng.one_in(2) { U256::from(self.rng.below(5_000)) } else { self.wei() };
+        let wei = if self.rng.one_in(2) { U256::from(self.rng.below(2_000_000)) } else { self.wei() };
         Planned::attribution(attestor, &bondCall {}).paying(wei)
     }
 

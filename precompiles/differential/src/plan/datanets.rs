@@ -201,14 +201,18 @@ impl Planner {
     pub(super) fn reveal_with(&mut self) -> Planned {
         let c = self.commitment();
         let rows = self.rows();
-        let fee = if self.rng.one_in(6) { u128::from(self.rng.below(5_000)) } else { 0 };
+        let fee = if self.rng.one_in(if self.steps < 30 { 30 } else { 8 }) {
+            u128::from(self.rng.below(5_000))
+        } else {
+            0
+        };
         let terms = Terms {
             uses: self.uses(),
             purposes: self.bits(),
             regions: self.bits(),
             expiry: self.second(),
             fee,
-            shareAlike: self.rng.one_in(12),
+            shareAlike: self.rng.one_in(if self.steps < 30 { 40 } else { 16 }),
             // Of the prologue's Datanets the second takes them.
             revocable: if self.steps < 30 { c.datanet == 2 } else { self.rng.one_in(3) },
         };

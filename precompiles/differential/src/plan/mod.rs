@@ -11,6 +11,7 @@ mod values;
 mod views;
 
 use crate::side::Outcome;
+use crate::world::CONTRACTS;
 use crate::{Rng, Step};
 use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolCall;
@@ -93,10 +94,12 @@ impl Planner {
         let planned = if self.steps < PROLOGUE { self.prologue() } else { self.anything() };
         self.steps += 1;
         self.note = planned.note;
+        // The three call nobody.
+        let from = if CONTRACTS.contains(&planned.from) { self.who() } else { planned.from };
         let mut step = Step {
             blocks,
             seconds,
-            from: planned.from,
+            from,
             to: planned.to,
             value: planned.value,
             data: planned.data.into(),
@@ -129,8 +132,8 @@ impl Planner {
         }
         match self.rng.below(24) {
             0 => (self.rng.below(30), self.rng.below(60)),
-            1 => (blocks, self.rng.below(400)),
-            2 if self.rng.one_in(4) => (blocks, self.rng.below(6_000)),
+            1 if self.rng.one_in(3) => (blocks, self.rng.below(400)),
+            2 if self.rng.one_in(20) => (blocks, self.rng.below(6_000)),
             3..8 => (0, 0),
             _ => (blocks, seconds),
         }

@@ -36,7 +36,7 @@ impl Planner {
         let deadline = if self.odd(1) {
             *self.rng.pick(&[0, self.now, self.now + DEADLINES.0 - 1, self.now + DEADLINES.1 + 1, u64::MAX])
         } else {
-            let most = if self.rng.one_in(2) { 60 } else { DEADLINES.1 - DEADLINES.0 };
+            let most = if self.rng.one_in(6) { 60 } else { DEADLINES.1 - DEADLINES.0 };
             self.now + DEADLINES.0 + self.rng.below(most)
         };
         let value = match self.rng.below(8) {

@@ -81,7 +81,7 @@ impl Planner {
         if self.odd(1) {
             return *self.rng.pick(&[0, 1, self.now - 1, self.now, self.now + 1, u64::MAX]);
         }
-        match self.rng.below(6) {
+        match self.rng.below(if self.steps < 30 { 40 } else { 10 }) {
             0 => self.now + self.rng.below(100),
             1 => self.now + self.rng.below(3_000),
             _ => 0,
@@ -92,12 +92,13 @@ impl Planner {
         if self.odd(1) {
             return self.rng.next() as u16;
         }
-        if self.rng.one_in(5) { self.rng.below(16) as u16 } else { 15 }
+        let seldom = if self.steps < 30 { 30 } else { 8 };
+        if self.rng.one_in(seldom) { self.rng.below(16) as u16 } else { 15 }
     }
 
     /// Purposes or regions; mostly 0, which is all.
     pub(super) fn bits(&mut self) -> u32 {
-        match self.rng.below(12) {
+        match self.rng.below(if self.steps < 30 { 60 } else { 20 }) {
             0 => self.rng.below(64) as u32,
             1 => *self.rng.pick(&[1, 2, 3, 4, 6]),
             2 if self.odd(1) => *self.rng.pick(&[u32::MAX, 1 << 31, u32::MAX - 1]),
