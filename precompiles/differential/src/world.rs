@@ -29,7 +29,7 @@ pub const DEADLINES: (u64, u64) = (10, 5_000);
 /// Earns the platform's part.
 pub const PLATFORM: Address = Address::repeat_byte(0xf0);
 /// Everybody's wei at genesis.
-pub const RICH: u128 = 1 << 100;
+pub const RICH: u128 = 1 << 120;
 
 /// Ordinary people; the first few have keys.
 pub const PEOPLE: [Address; 8] = {

@@ -68,13 +68,13 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let library = arguments.tree.join("precompiles/src/lib.rs");
     write(&library, &(read(&library)? + PLANTED))?;
     build(arguments)?;
-    let (sound, how) = compare(arguments, "")?;
+    let (sound, how) = compare(arguments, "", arguments.steps / 10)?;
     if !sound {
         return Err(format!("finds a difference without any fault: {how}"));
     }
     let mut survivors = 0;
     for fault in &faults.fault {
-        let (survived, how) = compare(arguments, &fault.name)?;
+        let (survived, how) = compare(arguments, &fault.name, arguments.steps)?;
         survivors += usize::from(survived);
         let fate = if survived { "SURVIVED" } else { "found   " };
         println!("{fate}  {}: {how}", fault.name);
@@ -121,9 +121,9 @@ fn build(arguments: &Arguments) -> Result<(), String> {
 }
 
 /// Whether the comparison finds nothing, and the first line of what it says.
-fn compare(arguments: &Arguments, fault: &str) -> Result<(bool, String), String> {
+fn compare(arguments: &Arguments, fault: &str, steps: u64) -> Result<(bool, String), String> {
     let mut program = Command::new(arguments.target.join("debug/openledger-differential"));
-    program.env("FAULT", fault).args(["--steps", &arguments.steps.to_string(), "--seed", "1"]);
+    program.env("FAULT", fault).args(["--steps", &steps.to_string(), "--seed", "1"]);
     let ran = program.output().map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&ran.stdout);
     let how = said.lines().next().unwrap_or("ended in a panic").to_owned();

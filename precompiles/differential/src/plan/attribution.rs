@@ -40,8 +40,8 @@ impl Planner {
         if first.is_empty() { self.datanet() } else { *self.rng.pick(first) }
     }
 
-    fn spec(&mut self) -> ModelSpec {
-        let count = if self.odd(1) { 17 } else { 1 + self.rng.below(3) };
+    pub(super) fn spec(&mut self) -> ModelSpec {
+        let count = if self.odd(1) { *self.rng.pick(&[0, 17]) } else { 1 + self.rng.below(3) };
         let mut datasets: Vec<DatasetRef> = Vec::new();
         for _ in 0..count {
             let datanet = self.published();
@@ -77,7 +77,7 @@ impl Planner {
         }
     }
 
-    fn known(&self, owner: Address, spec: &ModelSpec) -> Note {
+    pub(super) fn known(&self, owner: Address, spec: &ModelSpec) -> Note {
         Note::Model(Box::new(KnownModel {
             owner,
             attestors: vec![owner],
@@ -147,7 +147,12 @@ impl Planner {
     }
 
     fn refresh(&mut self) -> Planned {
-        let (who, model) = (self.who(), self.model());
+        let model = self.model();
+        self.refresh_of(model)
+    }
+
+    pub(super) fn refresh_of(&mut self, model: u64) -> Planned {
+        let who = self.who();
         Planned::attribution(who, &refreshModelCall { model })
     }
 
@@ -209,7 +214,8 @@ impl Planner {
             };
             let ppm = ppm.min(left);
             left -= ppm;
-            shares.push(ClusterShare { contribution, row: self.row(rows), ppm });
+            let row = if count > 20 { n as u32 } else { self.row(rows) };
+            shares.push(ClusterShare { contribution, row, ppm });
         }
         shares.retain(|share| share.ppm > 0 || self.rng.one_in(50));
         if !self.odd(2) {

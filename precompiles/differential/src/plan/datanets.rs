@@ -183,7 +183,7 @@ impl Planner {
         }
     }
 
-    fn revealed(&mut self, c: &Commitment, rows: u32, fee: u128, others: &[OwnerShare]) -> Note {
+    pub(super) fn revealed(&mut self, c: &Commitment, rows: u32, fee: u128, others: &[OwnerShare]) -> Note {
         let owners = [c.owner].into_iter().chain(others.iter().map(|other| other.account)).collect();
         let known = Contribution { datanet: c.datanet, title: c.owner, owners, rows, since: 0, fee };
         Note::Revealed(Box::new(known), c.hash)
@@ -201,7 +201,10 @@ impl Planner {
     pub(super) fn reveal_with(&mut self) -> Planned {
         let c = self.commitment();
         let rows = self.rows();
-        let fee = if self.rng.one_in(if self.steps < 30 { 30 } else { 8 }) {
+        let fee = if self.odd(2) {
+            // More than a contribution's accrual can hold.
+            (1u128 << 96) - u128::from(self.rng.below(2))
+        } else if self.rng.one_in(if self.steps < 30 { 30 } else { 8 }) {
             u128::from(self.rng.below(5_000))
         } else {
             0

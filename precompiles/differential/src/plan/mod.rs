@@ -7,6 +7,7 @@ mod datanets;
 mod facts;
 mod payouts;
 mod tail;
+mod themes;
 mod values;
 mod views;
 
@@ -17,6 +18,7 @@ use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolCall;
 use facts::{Facts, Note};
 use openledger_abi::{ATTRIBUTION, DATANETS, PAYOUTS};
+use themes::Theme;
 
 /// Plans the steps of one sequence.
 #[derive(Debug)]
@@ -27,6 +29,9 @@ pub struct Planner {
     block: u64,
     steps: u64,
     focus: Option<Address>,
+    theme: Theme,
+    /// A call that succeeded lately.
+    again: Option<(Address, Address, U256, Vec<u8>)>,
     note: Note,
 }
 
@@ -78,6 +83,8 @@ impl Planner {
     pub fn focused(seed: u64, focus: Option<Address>) -> Self {
         Self {
             focus,
+            theme: if focus.is_none() { Theme::of(seed) } else { Theme::None },
+            again: None,
             rng: Rng::new(seed),
             facts: Facts::default(),
             now: crate::world::FIRST_SECOND,
@@ -91,11 +98,18 @@ impl Planner {
     pub fn plan(&mut self) -> Step {
         let (blocks, seconds) = self.wait();
         (self.block, self.now) = (self.block + blocks, self.now + seconds);
-        let planned = if self.steps < PROLOGUE { self.prologue() } else { self.anything() };
+        let planned = match self.themed() {
+            _ if self.steps < PROLOGUE => self.prologue(),
+            Some(planned) => planned,
+            None => self.repeated().unwrap_or_else(|| self.anything()),
+        };
         self.steps += 1;
         self.note = planned.note;
         // The three call nobody.
         let from = if CONTRACTS.contains(&planned.from) { self.who() } else { planned.from };
+        if self.rng.one_in(8) {
+            self.again = Some((from, planned.to, planned.value, planned.data.clone()));
+        }
         let mut step = Step {
             blocks,
             seconds,
@@ -122,12 +136,12 @@ impl Planner {
 
     /// True now and then: `n` times as seldom as odd values are among arguments; never in the prologue.
     fn odd(&mut self, n: u64) -> bool {
-        self.steps >= PROLOGUE && self.rng.one_in(20 * n)
+        self.steps >= PROLOGUE + self.theme.steps() && self.rng.one_in(20 * n)
     }
 
     fn wait(&mut self) -> (u64, u64) {
         let (blocks, seconds) = (self.rng.below(3), self.rng.below(4));
-        if self.steps < PROLOGUE {
+        if self.steps < PROLOGUE + self.theme.steps() {
             return (1 + blocks, 1 + seconds);
         }
         match self.rng.below(24) {
@@ -157,6 +171,15 @@ impl Planner {
             25..28 => self.request(),
             _ => self.settle(),
         }
+    }
+
+    /// A call that was made already, word for word.
+    fn repeated(&mut self) -> Option<Planned> {
+        if !self.odd(1) {
+            return None;
+        }
+        let (from, to, value, data) = self.again.take()?;
+        Some(Planned { from, to, value, data, note: Note::Nothing })
     }
 
     fn anything(&mut self) -> Planned {

@@ -32,7 +32,12 @@ impl Planner {
     }
 
     pub(super) fn request(&mut self) -> Planned {
-        let (payer, model) = (self.who(), self.model());
+        let model = self.model();
+        self.request_of(model)
+    }
+
+    pub(super) fn request_of(&mut self, model: u64) -> Planned {
+        let payer = self.who();
         let deadline = if self.odd(1) {
             *self.rng.pick(&[0, self.now, self.now + DEADLINES.0 - 1, self.now + DEADLINES.1 + 1, u64::MAX])
         } else {
