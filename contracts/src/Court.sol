@@ -39,6 +39,8 @@ contract Court is ICourt {
     }
 
     uint256 private constant MOST_JUDGES = 32;
+    /// Gas for an appellant that is a contract and gets its bond back.
+    uint256 private constant RECEIVER_GAS = 50_000;
     /// keccak256(abi.encode(no shares)).
     bytes32 private constant NO_SHARES = keccak256(abi.encode(new CorrectedShare[](0)));
 
@@ -78,7 +80,8 @@ contract Court is ICourt {
         require(s.openCases == 0 && amount <= free, StakeHeld(free, amount));
         s.total -= amount;
         emit JudgeUnstaked(msg.sender, amount, s.total);
-        send(msg.sender, amount);
+        (bool taken,) = msg.sender.call{value: amount}("");
+        require(taken);
     }
 
     function stakeOf(address account) external view override returns (uint256 total, uint256 openCases) {
@@ -287,7 +290,7 @@ contract Court is ICourt {
         c.corrected = verdict == Verdict.Wrong ? corrected : bytes32(0);
         if (appealed) {
             close(requestId, r);
-            send(verdict == r.first ? address(0) : c.appellant, c.appealBond);
+            release(verdict == r.first ? address(0) : c.appellant, c.appealBond);
             return;
         }
         c.phase = Phase.Decided;
@@ -319,13 +322,12 @@ contract Court is ICourt {
         }
     }
 
-    /// A receiver that refuses must not hold a case open: what it refuses burns.
-    function send(address to, uint256 amount) private {
-        if (amount == 0) return;
-        // forge-lint: disable-next-line(unchecked-call)
-        (bool taken,) = to.call{value: amount}("");
+    /// An appellant that takes no wei, or all the gas, must not hold a case open: what it refuses burns.
+    function release(address to, uint256 amount) private {
+        (bool taken,) = to.call{value: amount, gas: RECEIVER_GAS}("");
         if (!taken) {
             (taken,) = address(0).call{value: amount}("");
+            require(taken);
         }
     }
 }

@@ -329,6 +329,18 @@ contract CourtTest {
         }
     }
 
+    function test_appellant_that_refuses_its_bond_does_not_hold_the_case() external {
+        appealed(true);
+        // Runs for ever.
+        VM.etch(ATTESTOR, hex"5b5f56");
+        uint256 burned = address(0).balance;
+        for (uint160 i = 1; i <= 4; i++) {
+            vote(i, false, 0);
+        }
+        phase(ICourt.Phase.Final);
+        require(address(0).balance == burned + BOND);
+    }
+
     function test_appeal_that_fails_burns_its_bond() external {
         appealed(false);
         uint256 burned = address(0).balance;
