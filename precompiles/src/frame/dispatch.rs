@@ -25,7 +25,9 @@ pub(crate) fn dispatch(
         revert!(DelegateCallRefused {});
     }
     let (selector, arguments) = split(calldata);
-    let Some(function) = table::find(functions, selector, frame.forks()) else {
+    // Less than a selector names nothing, even where a selector ends in zeros.
+    let known = table::find(functions, selector, frame.forks()).filter(|_| calldata.len() >= selector.len());
+    let Some(function) = known else {
         revert!(UnknownSelector { selector: FixedBytes(selector) });
     };
     if function.purity != Purity::Payable && !frame.value().is_zero() {
