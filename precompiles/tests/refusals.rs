@@ -244,7 +244,7 @@ fn unknown_models_and_requests_are_named() {
 }
 
 #[test]
-fn escrow_below_the_price_of_the_shortest_answer_or_above_128_bits_is_refused() {
+fn escrow_below_the_price_of_the_shortest_answer_or_above_112_bits_is_refused() {
     let mut w = World::with_model();
     let deadline = w.state.time + 600;
     let request = requestCall { model: 1, promptHash: B256::ZERO, deadline };
@@ -252,11 +252,12 @@ fn escrow_below_the_price_of_the_shortest_answer_or_above_128_bits_is_refused() 
         let below = FeeBelowPrice { minimum: U256::from(1_039), given: U256::from(given) };
         refuses(&mut w, PAYER, given, request.clone(), below);
     }
-    let given = U256::from(u128::MAX) + U256::ONE;
+    let most = (U256::ONE << 112) - U256::ONE;
+    let given = most + U256::ONE;
     w.state.balances.insert(PAYER, U256::MAX);
     let before = kept(&w);
     let how = Call { value: given, ..by(PAYER) };
-    let above = FeeAboveMaximum { maximum: U256::from(u128::MAX), fee: given }.abi_encode();
+    let above = FeeAboveMaximum { maximum: most, fee: given }.abi_encode();
     let result = w.raw(Precompile::Payouts, how, GAS, &request.abi_encode());
     assert_eq!(result, Err(Failure::Revert(above.into())));
     assert_eq!(kept(&w), before);
