@@ -14,8 +14,8 @@ fn under(terms: Terms) -> (World, u64) {
     (w, c)
 }
 
-fn ask(contribution: u64, r#use: u16, purposes: u32, regions: u32, shareAlike: bool) -> permitsCall {
-    permitsCall { contribution, account: PAYER, r#use, purposes, regions, shareAlike }
+fn ask(contribution: u64, r#use: u16, purposes: u32, regions: u32, share_alike: bool) -> permitsCall {
+    permitsCall { contribution, account: PAYER, r#use, purposes, regions, shareAlike: share_alike }
 }
 
 fn may(w: &mut World, call: permitsCall) -> Option<u64> {
@@ -27,8 +27,8 @@ fn granting(contribution: u64, terms: Grant) -> grantCall {
     grantCall { contribution, grantee: PAYER, terms }
 }
 
-fn revoking(contribution: u64, purposes: u32, lastValid: u64) -> revokeGrantCall {
-    revokeGrantCall { contribution, grantee: PAYER, model: 0, purposes, lastValid }
+fn revoking(contribution: u64, purposes: u32, last_valid: u64) -> revokeGrantCall {
+    revokeGrantCall { contribution, grantee: PAYER, model: 0, purposes, lastValid: last_valid }
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn grant_is_revoked_by_time_and_by_purpose() {
 fn licence_is_withdrawn_once_and_only_where_it_says_so() {
     let (mut w, c) = under(Terms { revocable: true, ..open_terms() });
     let now = w.state.time;
-    let withdraw = |contribution, lastValid| withdrawLicenceCall { contribution, lastValid };
+    let withdraw = |contribution, last_valid| withdrawLicenceCall { contribution, lastValid: last_valid };
     reverts(w.call(BOB, 0, withdraw(c, 0)), NotOwner { owner: ALICE, account: BOB });
     let firm = w.contribute(ALICE, 1, 1, 3, 0);
     reverts(w.call(ALICE, 0, withdraw(firm, 0)), NotRevocable { contribution: firm });
