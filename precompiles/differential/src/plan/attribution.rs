@@ -275,6 +275,7 @@ impl Planner {
         let (shares, left) = self.shares(request.model);
         let receipt = self.receipt(&request, shares, left);
         let attestor = self.attestor_of(request.model);
+        self.moments.push(self.now + crate::world::CHALLENGE_WINDOW);
         let note = self.note_settled(&request, &receipt, TailTree::default());
         Planned::attribution(attestor, &settleCall { receipt }).noted(note)
     }

@@ -170,8 +170,7 @@ impl Planner {
         if self.facts.commitments.is_empty() {
             return none;
         }
-        // In the prologue in order, so that each is revealed.
-        let place = if self.steps < 30 { 0 } else { self.rng.below(self.facts.commitments.len() as u64) };
+        let place = self.rng.below(self.facts.commitments.len() as u64);
         self.facts.commitments[place as usize].clone()
     }
 
@@ -327,7 +326,7 @@ impl Planner {
         let bps = match self.rng.below(6) {
             0 => self.rng.below(10_001) as u16,
             1 if self.odd(1) => u16::MAX,
-            2 => *self.rng.pick(&[0, 9_999, 10_000]),
+            2 => *self.rng.pick(&[0, 9_999, 10_000, 10_001]),
             _ => 1 + self.rng.below(500) as u16,
         };
         let note = Note::Shared(contribution, to);
@@ -377,7 +376,7 @@ impl Planner {
         let contribution = self.contribution();
         let (title, grantee) = (self.title_of(contribution), self.address());
         let terms =
-            Grant { uses: self.uses(), purposes: self.bits(), regions: self.bits(), until: self.second() };
+            Grant { uses: self.uses(), purposes: self.bits(), regions: self.bits(), until: self.soon() };
         let call = grantCall { contribution, grantee, terms };
         Planned::datanets(title, &call).noted(Note::Granted(contribution, grantee))
     }

@@ -30,7 +30,9 @@ pub struct Planner {
     steps: u64,
     focus: Option<Address>,
     theme: Theme,
-    /// A call that succeeded lately.
+    /// Seconds at which something ends.
+    moments: Vec<u64>,
+    /// A call that was made lately.
     again: Option<(Address, Address, U256, Vec<u8>)>,
     note: Note,
 }
@@ -84,6 +86,7 @@ impl Planner {
         Self {
             focus,
             theme: if focus.is_none() { Theme::of(seed) } else { Theme::None },
+            moments: Vec::new(),
             again: None,
             rng: Rng::new(seed),
             facts: Facts::default(),
@@ -148,9 +151,17 @@ impl Planner {
             0 => (self.rng.below(30), self.rng.below(60)),
             1 if self.rng.one_in(3) => (blocks, self.rng.below(400)),
             2 if self.rng.one_in(20) => (blocks, self.rng.below(6_000)),
-            3..8 => (0, 0),
+            3 => (blocks, self.to_a_moment()),
+            4..8 => (0, 0),
             _ => (blocks, seconds),
         }
+    }
+
+    /// Seconds until something ends, or to the second after.
+    fn to_a_moment(&mut self) -> u64 {
+        let coming = |moment: &&u64| (self.now..self.now + 6_000).contains(*moment);
+        let coming: Vec<u64> = self.moments.iter().rev().take(12).filter(coming).copied().collect();
+        if coming.is_empty() { 0 } else { *self.rng.pick(&coming) - self.now + self.rng.below(2) }
     }
 
     /// A beginning in which most things come to be: Datanets, contributions, versions, models, bonds, requests.

@@ -44,6 +44,7 @@ impl Planner {
             let most = if self.rng.one_in(6) { 60 } else { DEADLINES.1 - DEADLINES.0 };
             self.now + DEADLINES.0 + self.rng.below(most)
         };
+        self.moments.push(deadline);
         let value = match self.rng.below(8) {
             0 => U256::from(self.rng.below(1_200)),
             1 if self.odd(1) => U256::from(1u128 << 112),
@@ -167,6 +168,7 @@ impl Planner {
         }
         let expiry =
             self.now + if self.odd(1) { self.rng.below(3_601) } else { 3_600 + self.rng.below(2_000) };
+        self.moments.push(expiry);
         let value = self.wei();
         let known = KnownChannel {
             id: B256::ZERO,

@@ -81,11 +81,23 @@ impl Planner {
         if self.odd(1) {
             return *self.rng.pick(&[0, 1, self.now - 1, self.now, self.now + 1, u64::MAX]);
         }
-        match self.rng.below(if self.steps < 30 { 40 } else { 10 }) {
+        let second = match self.rng.below(if self.steps < 30 { 40 } else { 10 }) {
             0 => self.now + self.rng.below(100),
             1 => self.now + self.rng.below(3_000),
-            _ => 0,
+            _ => return 0,
+        };
+        self.moments.push(second);
+        second
+    }
+
+    /// A second that may well be asked for when it has just passed.
+    pub(super) fn soon(&mut self) -> u64 {
+        if !self.rng.one_in(3) {
+            return self.second();
         }
+        let second = self.now + self.rng.below(8);
+        self.moments.push(second);
+        second
     }
 
     pub(super) fn uses(&mut self) -> u16 {

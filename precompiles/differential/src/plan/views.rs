@@ -24,7 +24,7 @@ impl Planner {
     fn view_of_datanets(&mut self, who: Address) -> Planned {
         let (datanet, contribution, account) = (self.datanet(), self.contribution(), self.address());
         let rows = self.facts.contribution(contribution).map_or(1, |known| known.rows);
-        match self.rng.below(26) {
+        match self.rng.below(32) {
             0 => Planned::datanets(who, &D::commitDepositCall {}),
             1 => Planned::datanets(who, &D::revealWindowCall {}),
             2 => Planned::datanets(who, &D::datanetCountCall {}),
@@ -74,6 +74,8 @@ impl Planner {
                 _ => Planned::datanets(who, &D::MAX_ROWSCall {}),
             },
             _ => {
+                let granted = self.facts.grants.last().copied().filter(|_| !self.rng.one_in(3));
+                let (contribution, account) = granted.unwrap_or((contribution, account));
                 let call = D::permitsCall {
                     contribution,
                     account,
