@@ -59,6 +59,12 @@ conformance: setup ## run the suites that others wrote, in OPENLEDGER_SHARED
 	target/debug/conformance blocks $(fixtures)/eest-*/blockchain_tests
 	OPENLEDGER_SHARED=$(abspath $(shared)) cargo nextest run --locked -p openledger-bin -E 'test(imported)'
 
+differential: ## compare the precompiles with the Solidity reference; STEPS= SEED=
+	cargo run --locked --quiet -p openledger-differential -- --steps $(or $(STEPS),2000000) --seed $(or $(SEED),1) --coverage
+
+mutants: ## plant faults in the precompiles, one at a time, which the comparison must find
+	precompiles/differential/mutants.sh
+
 doctest:
 	cargo test --locked --workspace --doc --quiet
 

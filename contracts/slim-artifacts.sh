@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-names=(OpenToken L1Block DatanetToken ContributionToken ClaimRouter AnswerDesk IDatanets IAttribution IPayouts)
+names=(OpenToken L1Block DatanetToken ContributionToken ClaimRouter Court AnswerDesk IDatanets IAttribution IPayouts ReferenceDatanets ReferenceAttribution ReferencePayouts)
 forge=node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 
 case "${1:-}" in

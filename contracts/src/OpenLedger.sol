@@ -2,6 +2,7 @@
 pragma solidity ^0.8.26;
 
 import {IAttribution} from "./interfaces/IAttribution.sol";
+import {ICourt} from "./interfaces/ICourt.sol";
 import {IDatanets} from "./interfaces/IDatanets.sol";
 import {IPayouts} from "./interfaces/IPayouts.sol";
 
@@ -22,6 +23,9 @@ address constant CONTRIBUTION_TOKEN = 0x4f50454E00000000000000000000000000000102
 
 /// @dev Claims by signature.
 address constant CLAIM_ROUTER = 0x4f50454e00000000000000000000000000000103;
+
+/// @dev Where challenged receipts are judged.
+ICourt constant COURT = ICourt(0x4f50454e00000000000000000000000000000104);
 
 /// @title OpenLedger
 /// @notice The hashes that callers of the precompiles compute themselves.

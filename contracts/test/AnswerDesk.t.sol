@@ -91,7 +91,7 @@ contract AnswerDeskTest is Precompiles {
         desk.unstake(0);
         VM.expectRevert(refusal);
         VM.prank(VISITOR);
-        desk.collect();
+        desk.collect(new uint64[](0));
     }
 
     function test_unanswered_question_costs_nothing() external {
@@ -142,18 +142,29 @@ contract AnswerDeskTest is Precompiles {
     }
 
     function test_what_the_desk_earned_goes_to_its_keeper() external {
-        PayoutsStandIn(address(PAYOUTS)).credit{value: 4 ether}(address(desk));
-        require(desk.terms().credit == 4 ether);
+        PayoutsStandIn payouts = PayoutsStandIn(address(PAYOUTS));
+        uint64[] memory contributions = new uint64[](1);
+        contributions[0] = contributed();
+        payouts.credit{value: 1 ether}(address(desk));
+        payouts.accrue{value: 3 ether}(contributions[0]);
+        require(desk.terms().credit == 1 ether);
         uint256 before = address(this).balance;
-        require(desk.collect() == 4 ether && address(this).balance == before + 4 ether);
+        require(desk.collect(contributions) == 4 ether && address(this).balance == before + 4 ether);
         VM.expectRevert(abi.encodeWithSelector(IPayouts.NothingToClaim.selector, address(desk)));
-        desk.collect();
+        desk.collect(contributions);
     }
 
     function test_terms_are_the_chains() external view {
         AnswerDesk.Terms memory terms = desk.terms();
         require(terms.datanets == 1 && terms.models == 1 && terms.challengeWindow == 3600);
         require(terms.minimumDeadline == 30 && terms.maximumDeadline == 86_400 && terms.commitDeposit == DEPOSIT);
+    }
+
+    /// @dev A contribution of the desk.
+    function contributed() private returns (uint64 contribution) {
+        desk.pledge{value: DEPOSIT}(desk.commitmentOf(ROOT, SALT));
+        VM.roll(block.number + 1);
+        return desk.contribute(ROOT, SALT, 12, 3, 0);
     }
 
     function ask(uint256 maxFee) private returns (bytes32 requestId) {

@@ -28,7 +28,8 @@ contract ContributionTokenTest is PrecompileTokenTest {
     function test_metadata_is_what_the_chain_records() external view {
         bytes memory json = bytes.concat(
             '{"name":"Contribution 1","attributes":[{"trait_type":"datanet","value":1},{"trait_type":"rows","value":12},',
-            '{"trait_type":"licence","value":3},{"trait_type":"expiry","value":99},{"trait_type":"priority","value":1}],',
+            '{"trait_type":"licence","value":3},{"trait_type":"expiry","value":99},{"trait_type":"priority","value":1},',
+            '{"trait_type":"status","value":0}],',
             '"root":"0x00000000000000000000000000000000000000000000000000000000000000ab"}'
         );
         string memory expected = string.concat("data:application/json;base64,", Base64.encode(json));

@@ -10,7 +10,7 @@ import {DATANETS} from "../src/OpenLedger.sol";
 import {IDatanets} from "../src/interfaces/IDatanets.sol";
 import {PrecompileToken} from "../src/facades/PrecompileToken.sol";
 import {ReenteringReceiver, RefusingReceiver, RevertingReceiver, TakingReceiver} from "./Receivers.sol";
-import {VM} from "./Vm.sol";
+import {VM, Vm} from "./Vm.sol";
 import {Precompiles} from "./stand_ins/Precompiles.sol";
 
 /// @dev What both façades promise; each test contract below says which token it is about. The test contract owns
@@ -73,6 +73,44 @@ abstract contract PrecompileTokenTest is Precompiles {
         token.transferFrom(address(this), FRIEND, 1);
         require(token.ownerOf(1) == FRIEND);
         require(token.balanceOf(address(this)) == 0 && token.balanceOf(FRIEND) == 1);
+    }
+
+    function test_first_transfer_announces_the_token_before_it_moves() external {
+        require(!token.isAnnounced(1));
+        VM.expectEmit(address(token));
+        emit IERC721.Transfer(address(0), address(this), 1);
+        VM.expectEmit(address(token));
+        emit IERC721.Transfer(address(this), FRIEND, 1);
+        token.transferFrom(address(this), FRIEND, 1);
+        require(token.isAnnounced(1));
+        VM.recordLogs();
+        VM.prank(FRIEND);
+        token.transferFrom(FRIEND, OTHER, 1);
+        require(transfersFromZero() == 0);
+    }
+
+    function test_anyone_announces_a_token_once() external {
+        uint256[] memory ids = new uint256[](3);
+        (ids[0], ids[1], ids[2]) = (2, 1, 2);
+        uint256 before = token.isAnnounced(2) ? 1 : 0;
+        VM.recordLogs();
+        VM.prank(STRANGER);
+        token.announce(ids);
+        require(transfersFromZero() == 2 - before && token.isAnnounced(1) && token.isAnnounced(2));
+        token.announce(ids);
+        require(transfersFromZero() == 0);
+        ids[1] = ABSENT;
+        VM.expectRevert(abi.encodeWithSelector(IERC721Errors.ERC721NonexistentToken.selector, ABSENT));
+        token.announce(ids);
+    }
+
+    /// @dev Of the logs since the last look.
+    function transfersFromZero() private returns (uint256 count) {
+        Vm.Log[] memory logs = VM.getRecordedLogs();
+        for (uint256 i; i < logs.length; ++i) {
+            bool isTransfer = logs[i].emitter == address(token) && logs[i].topics[0] == IERC721.Transfer.selector;
+            if (isTransfer && logs[i].topics[1] == 0) ++count;
+        }
     }
 
     function test_nobody_transfers_what_is_not_theirs() external {

@@ -3,6 +3,12 @@ pragma solidity ^0.8.26;
 
 /// @dev The cheatcodes that the tests use.
 interface Vm {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
     function load(address target, bytes32 slot) external view returns (bytes32);
     function etch(address target, bytes calldata code) external;
     function deal(address account, uint256 balance) external;
@@ -18,6 +24,9 @@ interface Vm {
     function expectPartialRevert(bytes4 selector) external;
     /// The next call emits, from that address, what the test emits after this.
     function expectEmit(address emitter) external;
+    function recordLogs() external;
+    /// Of the logs since `recordLogs`, those that were not got before.
+    function getRecordedLogs() external returns (Log[] memory);
 }
 
 Vm constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

@@ -1,6 +1,9 @@
 //! The way from the EVM into the precompiles.
 
-use crate::frame::{Call, EvmBackend, Failure, Frame, Meter, Result};
+use crate::frame::{
+    Activations, ActiveForks, Backend as _, Call, EvmBackend, Failure, Frame, Function, Meter, Result,
+    abi_version, dispatch,
+};
 use crate::{attribution, datanets, payouts};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::{Address, Bytes};
@@ -34,6 +37,20 @@ impl Precompile {
         }
     }
 
+    /// Its functions, of all forks.
+    pub const fn functions(self) -> &'static [Function] {
+        match self {
+            Self::Datanets => datanets::FUNCTIONS,
+            Self::Attribution => attribution::FUNCTIONS,
+            Self::Payouts => payouts::FUNCTIONS,
+        }
+    }
+
+    /// The version of its ABI under `forks`: it grows by one with each fork that brings or takes away a function.
+    pub fn abi_version(self, forks: ActiveForks) -> u32 {
+        abi_version(self.functions(), forks)
+    }
+
     const fn id(self) -> PrecompileId {
         PrecompileId::Custom(std::borrow::Cow::Borrowed(match self {
             Self::Datanets => "openledger-datanets",
@@ -49,26 +66,36 @@ impl Precompile {
 ///
 /// How the call failed; the caller undoes what it changed.
 pub fn execute(precompile: Precompile, frame: &mut Frame<'_>, calldata: &[u8]) -> Result<Bytes> {
-    match precompile {
-        Precompile::Datanets => datanets::run(frame, calldata),
-        Precompile::Attribution => attribution::run(frame, calldata),
-        Precompile::Payouts => payouts::run(frame, calldata),
-    }
+    dispatch(frame, precompile.functions(), calldata)
 }
 
-/// Adds the three precompiles to an EVM, with the gas prices of its active fork: `cfg.gas_params().clone()`, or
-/// `GasParams::new_spec(spec)`.
+/// Adds the three precompiles to an EVM of a chain on which all of its own forks are active from genesis on, with the gas
+/// prices of the active Ethereum fork: `cfg.gas_params().clone()`, or `GasParams::new_spec(spec)`.
 pub fn install(precompiles: &mut PrecompilesMap, gas_params: &GasParams) {
+    install_scheduled(precompiles, gas_params, &Activations::at_genesis());
+}
+
+/// The same for a chain whose own forks activate as `activations` says, by the block's timestamp.
+pub fn install_scheduled(
+    precompiles: &mut PrecompilesMap,
+    gas_params: &GasParams,
+    activations: &Activations,
+) {
     for precompile in Precompile::ALL {
-        let params = gas_params.clone();
-        let run = move |input: PrecompileInput<'_>| call(precompile, &params, input);
+        let (params, activations) = (gas_params.clone(), activations.clone());
+        let run = move |input: PrecompileInput<'_>| call(precompile, &params, &activations, input);
         precompiles.apply_precompile(&precompile.address(), |_| {
             Some(DynPrecompile::new_stateful(precompile.id(), run))
         });
     }
 }
 
-fn call(precompile: Precompile, params: &GasParams, mut input: PrecompileInput<'_>) -> PrecompileResult {
+fn call(
+    precompile: Precompile,
+    params: &GasParams,
+    activations: &Activations,
+    mut input: PrecompileInput<'_>,
+) -> PrecompileResult {
     let call = Call {
         caller: input.caller,
         value: input.value,
@@ -77,7 +104,8 @@ fn call(precompile: Precompile, params: &GasParams, mut input: PrecompileInput<'
     };
     let (calldata, gas, reservoir) = (input.data, input.gas, input.reservoir);
     let mut backend = EvmBackend(input.internals_mut());
-    let mut frame = Frame::new(call, Meter::new(gas, params.clone()), &mut backend);
+    let forks = activations.at(backend.timestamp());
+    let mut frame = Frame::new(call, Meter::new(gas, params.clone()), &mut backend).under(forks);
     let result = execute(precompile, &mut frame, calldata);
     let meter = frame.meter();
     match result {

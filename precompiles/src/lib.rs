@@ -9,6 +9,9 @@ mod genesis;
 mod install;
 mod payouts;
 
-pub use frame::{Backend, Call, EvmBackend, Failure, Frame, Loaded, MemoryBackend, Meter, Result};
+pub use frame::{
+    Activations, ActiveForks, Backend, Call, EvmBackend, Failure, Frame, Function, IPrecompile, Loaded,
+    MAX_CALLDATA, MemoryBackend, Meter, Purity, Result,
+};
 pub use genesis::{CODE, Parameters, genesis_storage};
-pub use install::{Precompile, execute, install};
+pub use install::{Precompile, execute, install, install_scheduled};

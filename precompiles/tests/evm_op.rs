@@ -69,6 +69,7 @@ fn refund_of_a_claim_reaches_an_l2_transaction() {
     let mut chain = Chain::with_model();
     let id = chain.request(1);
     chain.call(MODELLER, 0, &settleCall { receipt: eight(id) });
+    chain.call(BOB, 0, &drawCall { contributions: vec![1, 2] });
     let claim = claimCall {}.abi_encode();
     let on_l1 = chain.simulate(ALICE, PAYOUTS, 0, 200_000, &claim).result;
     let on_l2 = run(&chain, ALICE, PAYOUTS, 0, 200_000, None, &claim).result;

@@ -129,9 +129,9 @@ contract AnswerDesk {
         _send(asker, amount);
     }
 
-    /// @notice Takes what the desk's contributions earned to the keeper.
-    function collect() external onlyKeeper returns (uint256 amount) {
-        amount = PAYOUTS.claim();
+    /// @notice Takes what contributions of the desk earned, and whatever else the desk is owed, to the keeper.
+    function collect(uint64[] calldata contributions) external onlyKeeper returns (uint256 amount) {
+        amount = PAYOUTS.drawAndClaim(contributions);
         _send(keeper, amount);
     }
 

@@ -8,8 +8,9 @@ import {IDatanets} from "../interfaces/IDatanets.sol";
 import {PrecompileToken} from "./PrecompileToken.sol";
 
 /// @title ContributionToken
-/// @notice The contributions as ERC-721 tokens; a token's id is its contribution's number. Its owner earns what the
-/// contribution's rows earn. Predeploy at 0x4F50454E00000000000000000000000000000102.
+/// @notice The contributions as ERC-721 tokens; a token's id is its contribution's number. Its owner holds the title, and
+/// with it what the co-owners leave of what the contribution earns; what was earned before a transfer stays with who
+/// owned then. Predeploy at 0x4F50454E00000000000000000000000000000102.
 /// @dev Royalty: the sale of a contribution owes 2.5 % to the owner of its Datanet.
 contract ContributionToken is PrecompileToken {
     function name() external pure returns (string memory) {
@@ -20,7 +21,7 @@ contract ContributionToken is PrecompileToken {
         return "CONTRIB";
     }
 
-    /// @notice A data URI made from what the chain records: Datanet, rows, licence bits, expiry and Merkle root.
+    /// @notice A data URI made from what the chain records: Datanet, rows, licence bits, expiry, status and Merkle root.
     function tokenURI(uint256 tokenId) external view returns (string memory) {
         _requireOwned(tokenId);
         IDatanets.Contribution memory contribution = DATANETS.contributionOf(_toId(tokenId));
@@ -31,6 +32,7 @@ contract ContributionToken is PrecompileToken {
             abi.encodePacked(",", _attribute("licence", contribution.licence)),
             abi.encodePacked(",", _attribute("expiry", contribution.expiry)),
             abi.encodePacked(",", _attribute("priority", contribution.priority)),
+            abi.encodePacked(",", _attribute("status", uint256(contribution.status))),
             abi.encodePacked('],"root":"', Strings.toHexString(uint256(contribution.root), 32), '"}')
         );
         return string.concat("data:application/json;base64,", Base64.encode(json));

@@ -11,14 +11,17 @@ import {ERC721Utils} from "@openzeppelin/contracts/token/ERC721/utils/ERC721Util
 /// @title PrecompileToken
 /// @notice ERC-721 over things whose owners a precompile records. The precompile is the one source of ownership and
 /// takes transfers from this contract alone; approvals, receiver callbacks and `Transfer` events are here.
-/// @dev Tokens come to be in the precompile, which announces them with its own event: there is no `Transfer` from the
-/// zero address. A predeploy without constructor; storage: slot 0 approvals, slot 1 operators.
+/// @dev Tokens come to be in the precompile, which calls no contract. A token's `Transfer` from the zero address is
+/// therefore emitted when someone announces it, and before its first transfer at the latest: read alone, this contract's
+/// events give every owner there was. A predeploy without constructor; storage: slot 0 approvals, slot 1 operators,
+/// slot 2 which tokens were announced, 256 a word.
 abstract contract PrecompileToken is IERC721Metadata, IERC2981, IERC721Errors {
     /// @dev What a sale owes, in basis points of its price.
     uint256 internal constant ROYALTY_BPS = 250;
 
     mapping(uint256 tokenId => address) private _approvals;
     mapping(address owner => mapping(address operator => bool)) private _operators;
+    mapping(uint256 word => uint256 bits) private _announced;
 
     /// @inheritdoc IERC721
     function balanceOf(address owner) external view returns (uint256) {
@@ -29,6 +32,18 @@ abstract contract PrecompileToken is IERC721Metadata, IERC2981, IERC721Errors {
     /// @inheritdoc IERC721
     function ownerOf(uint256 tokenId) external view returns (address) {
         return _requireOwned(tokenId);
+    }
+
+    /// @notice Emits `Transfer` from the zero address for those of the tokens for which that was not done. Anyone may.
+    function announce(uint256[] calldata tokenIds) external {
+        for (uint256 i = 0; i < tokenIds.length; ++i) {
+            _announce(_requireOwned(tokenIds[i]), tokenIds[i]);
+        }
+    }
+
+    /// @notice Whether the token's `Transfer` from the zero address was emitted.
+    function isAnnounced(uint256 tokenId) public view returns (bool) {
+        return _announced[tokenId >> 8] & (1 << (tokenId & 0xff)) != 0;
     }
 
     /// @inheritdoc IERC721
@@ -68,6 +83,7 @@ abstract contract PrecompileToken is IERC721Metadata, IERC2981, IERC721Errors {
         require(from == owner, ERC721IncorrectOwner(from, tokenId, owner));
 
         delete _approvals[tokenId];
+        _announce(owner, tokenId);
         _transfer(from, to, _toId(tokenId));
         emit Transfer(from, to, tokenId);
     }
@@ -98,6 +114,12 @@ abstract contract PrecompileToken is IERC721Metadata, IERC2981, IERC721Errors {
     function supportsInterface(bytes4 interfaceId) external pure returns (bool) {
         return interfaceId == type(IERC165).interfaceId || interfaceId == type(IERC721).interfaceId
             || interfaceId == type(IERC721Metadata).interfaceId || interfaceId == type(IERC2981).interfaceId;
+    }
+
+    function _announce(address owner, uint256 tokenId) private {
+        if (isAnnounced(tokenId)) return;
+        _announced[tokenId >> 8] |= 1 << (tokenId & 0xff);
+        emit Transfer(address(0), owner, tokenId);
     }
 
     /// @dev The owner that the precompile records; zero for what it does not know.

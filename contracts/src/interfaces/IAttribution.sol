@@ -81,6 +81,85 @@ interface IAttribution {
         uint256 fee;
         /// Wei of the fee that went to contributors, unattributed part included.
         uint256 contributorsWei;
+        /// Place in the order of all receipts of the chain, from 1.
+        uint64 number;
+        /// Share of the long tail, which `tailOf` describes.
+        uint32 tailPpm;
+        ReceiptStatus status;
+    }
+
+    enum ReceiptStatus {
+        /// Settled; may be challenged within the challenge window.
+        Settled,
+        /// Challenged; the attestor's bond for it is frozen until the court decides.
+        Frozen,
+        /// The court found it right.
+        Upheld,
+        /// The court found it wrong, or the attestor delivered nothing.
+        Slashed
+    }
+
+    /// The long tail of a receipt: more payees than it names, by a Merkle-sum tree whose leaves are wei.
+    struct Tail {
+        /// Hash at the root; its sum is the tail's wei.
+        bytes32 root;
+        /// Its share; with the inline shares and the unattributed part it sums to exactly 1,000,000.
+        uint32 ppm;
+        /// 1 to MAX_TAIL_LEAVES.
+        uint32 leaves;
+    }
+
+    struct TailInfo {
+        bytes32 root;
+        uint32 leaves;
+        /// What all leaves sum to.
+        uint256 amount;
+        uint256 claimedWei;
+    }
+
+    /// What `registerModel` leaves out.
+    struct ModelExtras {
+        /// Models whose adapters this one composes, at most 8, ascending.
+        uint64[] parents;
+        bytes32 dataOrderSeed;
+        bytes32 hyperParameters;
+        /// Merkle root over the checkpoints of the training run.
+        bytes32 checkpointRoot;
+        /// Purposes that the model is for, as in a licence; 0 means any.
+        uint32 purposes;
+        /// Regions that the model is for; 0 means any.
+        uint32 regions;
+        /// The model is under the duty of share-alike licences.
+        bool shareAlike;
+    }
+
+    /// What the licences allow a model now.
+    struct Standing {
+        /// Last second at which it may serve and settle; 0 means without end.
+        uint64 validUntil;
+        /// The contribution that ends it then.
+        uint64 endedBy;
+        /// Withdrawals of its Datanets that it has not looked at yet.
+        uint64 pending;
+        uint8 depth;
+        ModelExtras extras;
+    }
+
+    /// How well a method's scores predict what training without some rows does: linear datamodelling score with its
+    /// standard error, in parts per million.
+    struct Faithfulness {
+        int32 ldsPpm;
+        uint32 errorPpm;
+        uint32 samples;
+        uint64 publishedAt;
+        bytes32 evidence;
+    }
+
+    struct HistoryEntry {
+        bytes32 requestId;
+        uint32 row;
+        uint32 ppm;
+        uint256 amount;
     }
 
     struct LineageEntry {
@@ -118,6 +197,28 @@ interface IAttribution {
         ClusterShare[] shares
     );
 
+    /// Besides `ReceiptSettled`, where there is a long tail.
+    event TailSettled(bytes32 indexed requestId, bytes32 root, uint32 ppm, uint32 leaves, uint256 amount);
+    event ModelDescribed(uint64 indexed model, ModelExtras extras);
+    event FaithfulnessPublished(uint64 indexed model, int32 ldsPpm, uint32 errorPpm, uint32 samples, bytes32 evidence);
+    /// A withdrawn licence or a revoked grant ends what a model may do after `validUntil`.
+    event ModelLimited(uint64 indexed model, uint64 indexed contribution, uint64 validUntil);
+    event ReceiptFrozen(
+        bytes32 indexed requestId, address indexed attestor, address indexed challenger, uint256 held, uint256 stake
+    );
+    event ReceiptUpheld(bytes32 indexed requestId, address indexed attestor, uint256 burned);
+    /// Of `slashed` wei, `madeWhole` went to underpaid contributions, `reward` to the challenger, the rest burned.
+    event ReceiptSlashed(
+        bytes32 indexed requestId,
+        address indexed attestor,
+        address indexed challenger,
+        uint256 slashed,
+        uint256 madeWhole,
+        uint256 reward,
+        uint256 burned
+    );
+    event MadeWhole(bytes32 indexed requestId, uint64 indexed contribution, uint256 amount);
+
     error UnknownModel(uint64 model);
     error UnknownReceipt(bytes32 requestId);
     error NotModelOwner(uint64 model, address account);
@@ -137,6 +238,20 @@ interface IAttribution {
     error BondTooSmall(uint256 free, uint256 required);
     error TooLong(uint256 maximum, uint256 given);
     error ZeroAddress();
+    error TooManyParents(uint256 maximum, uint256 given);
+    error ParentsNotAscending(uint64 parent);
+    error TooDeep(uint256 maximum);
+    error TooManyRestricted(uint256 maximum, uint256 given);
+    error GrantFull(uint64 contribution, address grantee);
+    error RefreshNeeded(uint64 model);
+    error Erased(uint64 contribution);
+    error NotCanonical(uint64 contribution, uint32 row);
+    error EmptyTail();
+    error TooManyLeaves(uint256 maximum, uint256 given);
+    error NotCourt(address account);
+    error WrongReceiptStatus(bytes32 requestId, ReceiptStatus status);
+    error ChallengeWindowOver(bytes32 requestId, uint64 lastSecond);
+    error UnknownTail(bytes32 requestId);
     // What a call meets in the other two precompiles; `status` is an IPayouts.Status.
     error UnknownDatanet(uint64 datanet);
     error UnknownVersion(uint64 datanet, uint32 version);
@@ -161,8 +276,8 @@ interface IAttribution {
     function bond() external payable;
     /// @notice Takes back what no open receipt holds.
     function unbond(uint256 amount) external;
-    /// @notice The whole bond, and what open receipts hold of it. Of the locks that have run out but were not yet
-    /// released, the first 1,024 are left out of `locked`.
+    /// @notice The whole bond, and what open and frozen receipts hold of it. A receipt holds its part for the challenge
+    /// window and at most a sixteenth of it more.
     function bondOf(address attestor) external view returns (uint256 total, uint256 locked);
 
     /// @notice Records which clusters shaped the answer of an escrowed request and pays everyone in the same call.
@@ -170,4 +285,49 @@ interface IAttribution {
     function receiptOf(bytes32 requestId) external view returns (ReceiptInfo memory);
     /// @notice From an answer to its model, dataset versions, rows and people; a page of shares at a time.
     function lineageOf(bytes32 requestId, uint256 offset, uint256 limit) external view returns (Lineage memory);
+
+    function MAX_TAIL_LEAVES() external pure returns (uint256);
+    /// @notice Receipts settled on this chain; the last one's number.
+    function receiptCount() external view returns (uint64);
+
+    // ── Models ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @notice `registerModel` with what else describes it. Its datasets become those given and those of its parents and
+    /// of derived Datanets' ancestors, the later version where two agree; at most 16 in all.
+    function registerModelWith(ModelSpec calldata spec, ModelExtras calldata extras) external returns (uint64 model);
+    /// @notice What the licences allow the model.
+    function standingOf(uint64 model) external view returns (Standing memory);
+    /// @notice Anyone: looks at up to 256 withdrawals that the model has not looked at. `settle` looks at up to 32.
+    function refreshModel(uint64 model) external returns (uint64 pending);
+    /// @notice Owner only. The latest counts.
+    function publishFaithfulness(uint64 model, int32 ldsPpm, uint32 errorPpm, uint32 samples, bytes32 evidence) external;
+    function faithfulnessOf(uint64 model) external view returns (Faithfulness memory);
+
+    // ── Receipts ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @notice `settle` with a long tail.
+    function settleTail(Receipt calldata receipt, Tail calldata tail) external;
+    function tailOf(bytes32 requestId) external view returns (TailInfo memory);
+    /// @notice A model's receipts, oldest first; `limit` at most 256.
+    function receiptsOfModel(uint64 model, uint256 offset, uint256 limit)
+        external
+        view
+        returns (uint256 total, bytes32[] memory requestIds);
+    /// @notice What a contribution earned inline from a model, newest first. Looks at the `limit` (at most 64) receipts
+    /// of the model before number `before` of the model's (0: from its last); `next` is the next page's `before`, 0 at
+    /// the end.
+    function historyOf(uint64 contribution, uint64 model, uint64 before, uint256 limit)
+        external
+        view
+        returns (HistoryEntry[] memory entries, uint64 next);
+
+    // ── Challenges: only the court ─────────────────────────────────────────────────────────────────────────────────
+
+    /// @notice The court has admitted a challenge; the value is the challenger's stake. One challenge a receipt.
+    function freezeReceipt(bytes32 requestId, address challenger) external payable;
+    /// @notice The court has decided. Right: the stake burns. Wrong: the part of the bond that the receipt holds first
+    /// pays what `corrected` gives contributions more than the receipt did; of the rest 30 % goes to the challenger, with
+    /// its stake, and 70 % burns. Contributors keep what they were credited. `corrected` may be empty.
+    function resolveReceipt(bytes32 requestId, bool wrong, ClusterShare[] calldata corrected) external;
+    function challengeOf(bytes32 requestId) external view returns (address challenger, uint256 stake);
 }

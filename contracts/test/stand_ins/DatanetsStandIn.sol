@@ -60,8 +60,9 @@ contract DatanetsStandIn {
 
         delete commitmentOf[msg.sender][commitment];
         contribution = ++contributionCount;
-        contributions[contribution] =
-            IDatanets.Contribution(msg.sender, datanet, rows, licence, expiry, root, open.priority, 0);
+        contributions[contribution] = IDatanets.Contribution(
+            msg.sender, datanet, rows, licence, expiry, root, open.priority, 0, IDatanets.ContributionStatus.Pending
+        );
         ++contributionBalanceOf[msg.sender];
         ++datanets[datanet].contributions;
         emit IDatanets.Revealed(contribution, datanet, msg.sender, root, rows, licence, expiry, open.priority);

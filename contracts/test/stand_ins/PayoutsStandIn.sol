@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
-import {ATTRIBUTION, CLAIM_ROUTER, OpenLedger} from "../../src/OpenLedger.sol";
+import {ATTRIBUTION, CLAIM_ROUTER, DATANETS, OpenLedger} from "../../src/OpenLedger.sol";
 import {IAttribution} from "../../src/interfaces/IAttribution.sol";
 import {IDatanets} from "../../src/interfaces/IDatanets.sol";
 import {IPayouts} from "../../src/interfaces/IPayouts.sol";
@@ -15,10 +15,16 @@ contract PayoutsStandIn {
 
     mapping(bytes32 => IPayouts.Request) private requests;
     mapping(address => uint256) public creditOf;
+    mapping(uint64 contribution => uint256) private accrued;
 
     /// @dev Only here: the value is owed to `account`.
     function credit(address account) external payable {
         creditOf[account] += msg.value;
+    }
+
+    /// @dev Only here: a contribution has earned the value.
+    function accrue(uint64 contribution) external payable {
+        accrued[contribution] += msg.value;
     }
 
     /// @dev Only here: an answer came, and what it did not cost goes back to the payer.
@@ -66,6 +72,17 @@ contract PayoutsStandIn {
     }
 
     function claim() external returns (uint256 amount) {
+        return _claim(msg.sender, msg.sender);
+    }
+
+    function drawAndClaim(uint64[] calldata contributions) external returns (uint256 amount) {
+        for (uint256 i = 0; i < contributions.length; ++i) {
+            address owner = DATANETS.contributionOf(contributions[i]).owner;
+            uint256 drawn = accrued[contributions[i]];
+            accrued[contributions[i]] = 0;
+            creditOf[owner] += drawn;
+            if (drawn != 0) emit IPayouts.Drawn(contributions[i], owner, drawn);
+        }
         return _claim(msg.sender, msg.sender);
     }
 

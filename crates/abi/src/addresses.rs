@@ -14,6 +14,8 @@ pub const DATANET_TOKEN: Address = address!("0x4F50454E0000000000000000000000000
 pub const CONTRIBUTION_TOKEN: Address = address!("0x4F50454E00000000000000000000000000000102");
 /// Claims by signature; the only caller of `claimTo`.
 pub const CLAIM_ROUTER: Address = address!("0x4F50454E00000000000000000000000000000103");
+/// The court, which judges challenged receipts; the only caller of `freezeReceipt` and `resolveReceipt`.
+pub const COURT: Address = address!("0x4F50454E00000000000000000000000000000104");
 
 /// The OP Stack's wrapped native token.
 pub const WETH: Address = address!("0x4200000000000000000000000000000000000006");

@@ -1,18 +1,19 @@
-//! The precompiles' interfaces as JSON ABIs, for tools that read no Solidity.
+//! The interfaces of the precompiles and the court as JSON ABIs, for tools that read no Solidity.
 
-use crate::{IAttribution, IDatanets, IPayouts};
+use crate::{IAttribution, ICourt, IDatanets, IPayouts};
 use alloy_json_abi::{JsonAbi, ToSolConfig};
 
-/// The name and JSON ABI of each precompile's interface.
+/// The name and JSON ABI of each interface.
 pub fn json_abis() -> Vec<(&'static str, String)> {
     abis().into_iter().map(|(name, abi)| (name, to_json(&abi))).collect()
 }
 
-fn abis() -> [(&'static str, JsonAbi); 3] {
+fn abis() -> [(&'static str, JsonAbi); 4] {
     [
         ("IDatanets", IDatanets::abi::contract()),
         ("IAttribution", IAttribution::abi::contract()),
         ("IPayouts", IPayouts::abi::contract()),
+        ("ICourt", ICourt::abi::contract()),
     ]
 }
 
@@ -59,6 +60,7 @@ mod tests {
             selectors(&IPayouts::abi::contract()),
             bound(IPayouts::IPayoutsCalls::selectors().collect())
         );
+        assert_eq!(selectors(&ICourt::abi::contract()), bound(ICourt::ICourtCalls::selectors().collect()));
     }
 
     #[test]

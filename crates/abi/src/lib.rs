@@ -3,6 +3,7 @@
 
 pub mod addresses;
 mod attribution;
+mod court;
 mod datanets;
 pub mod erc20;
 mod json;
@@ -12,6 +13,7 @@ mod payouts;
 
 pub use addresses::*;
 pub use attribution::IAttribution;
+pub use court::ICourt;
 pub use datanets::IDatanets;
 pub use json::json_abis;
 pub use payouts::IPayouts;

@@ -27,7 +27,7 @@ pub use l1_contracts::{
     L1Contracts, L1Deployment, L1Parameters, OPEN_DECIMALS, OPEN_NAME, OPEN_SUPPLY_WEI, OPEN_SYMBOL,
     deploy as deploy_l1_contracts,
 };
-pub use l2_genesis::{L2_CHAIN_ID, L2Genesis, L2Parameters, build_l2_genesis};
+pub use l2_genesis::{CourtParameters, L2_CHAIN_ID, L2Genesis, L2Parameters, build_l2_genesis};
 pub use layout::Layout;
 pub use network::{Devnet, DevnetOptions};
 pub use processes::{

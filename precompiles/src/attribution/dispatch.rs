@@ -1,83 +1,46 @@
 //! The functions of `IAttribution`.
 
-use super::layout::MAX_INLINE_SHARES;
-use super::{bonds, lineage, models, settle};
-use crate::frame::{Frame, Purity, Result, enter, reply};
-use alloy_primitives::{Bytes, U256};
-use alloy_sol_types::SolCall;
-use openledger_abi::IAttribution::{self, IAttributionCalls as Calls, *};
+use super::layout::{MAX_INLINE_SHARES, MAX_TAIL_LEAVES};
+use super::{bonds, challenges, lineage, models, receipts, registration, settle, standing};
+use crate::frame::Function;
+use alloy_primitives::U256;
+use openledger_abi::IAttribution::*;
 
-/// What each function may do; `None` for a selector that the interface does not have.
-pub(crate) fn purity(selector: [u8; 4]) -> Option<Purity> {
-    Some(match selector {
-        MAX_INLINE_SHARESCall::SELECTOR => Purity::Pure,
-        challengeWindowCall::SELECTOR
-        | modelOfCall::SELECTOR
-        | modelCountCall::SELECTOR
-        | isAttestorCall::SELECTOR
-        | bondOfCall::SELECTOR
-        | receiptOfCall::SELECTOR
-        | lineageOfCall::SELECTOR => Purity::View,
-        registerModelCall::SELECTOR
-        | setAttestorCall::SELECTOR
-        | unbondCall::SELECTOR
-        | settleCall::SELECTOR => Purity::Write,
-        bondCall::SELECTOR => Purity::Payable,
-        _ => return None,
-    })
-}
-
-/// Runs a call.
-pub(crate) fn run(frame: &mut Frame<'_>, calldata: &[u8]) -> Result<Bytes> {
-    match enter::<IAttribution::IAttributionCalls>(frame, calldata, purity)? {
-        Calls::MAX_INLINE_SHARES(_) => reply::<MAX_INLINE_SHARESCall>(frame, &U256::from(MAX_INLINE_SHARES)),
-        Calls::challengeWindow(_) => {
-            let globals = models::globals(frame)?;
-            reply::<challengeWindowCall>(frame, &globals.challenge_window)
-        }
-        Calls::modelCount(_) => {
-            let globals = models::globals(frame)?;
-            reply::<modelCountCall>(frame, &globals.models)
-        }
-        Calls::modelOf(call) => {
-            let model = models::model_of(frame, call.model)?;
-            reply::<modelOfCall>(frame, &model)
-        }
-        Calls::isAttestor(call) => {
-            let allowed = models::is_attestor(frame, call.model, call.account)?;
-            reply::<isAttestorCall>(frame, &allowed)
-        }
-        Calls::bondOf(call) => {
-            let (total, locked) = bonds::bond_of(frame, call.attestor)?;
-            reply::<bondOfCall>(frame, &bondOfReturn { total, locked })
-        }
-        Calls::receiptOf(call) => {
-            let receipt = lineage::receipt_of(frame, call.requestId)?;
-            reply::<receiptOfCall>(frame, &receipt)
-        }
-        Calls::lineageOf(call) => {
-            let lineage = lineage::lineage_of(frame, &call)?;
-            reply::<lineageOfCall>(frame, &lineage)
-        }
-        Calls::registerModel(call) => {
-            let model = models::register(frame, &call.spec)?;
-            reply::<registerModelCall>(frame, &model)
-        }
-        Calls::setAttestor(call) => {
-            models::set_attestor(frame, call.model, call.attestor, call.allowed)?;
-            Ok(Bytes::new())
-        }
-        Calls::bond(_) => {
-            bonds::bond(frame)?;
-            Ok(Bytes::new())
-        }
-        Calls::unbond(call) => {
-            bonds::unbond(frame, call.amount)?;
-            Ok(Bytes::new())
-        }
-        Calls::settle(call) => {
-            settle::settle(frame, &call.receipt)?;
-            Ok(Bytes::new())
-        }
-    }
-}
+/// The functions of the precompile.
+pub(crate) static FUNCTIONS: &[Function] = functions! {
+    Pure MAX_INLINE_SHARESCall since Meridian gives |_, _| Ok(U256::from(MAX_INLINE_SHARES));
+    Pure MAX_TAIL_LEAVESCall since Meridian gives |_, _| Ok(U256::from(MAX_TAIL_LEAVES));
+    View challengeWindowCall since Meridian gives |frame, _| Ok(models::globals(frame)?.challenge_window);
+    View modelCountCall since Meridian gives |frame, _| Ok(models::globals(frame)?.models);
+    View receiptCountCall since Meridian gives |frame, _| standing::receipt_count(frame);
+    View modelOfCall since Meridian gives |frame, call| models::model_of(frame, call.model);
+    View standingOfCall since Meridian gives |frame, call| models::standing_of(frame, call.model);
+    View faithfulnessOfCall since Meridian gives |frame, call| models::faithfulness_of(frame, call.model);
+    View isAttestorCall since Meridian gives |frame, call| models::is_attestor(frame, call.model, call.account);
+    View bondOfCall since Meridian gives |frame, call| bonds::bond_of(frame, call.attestor);
+    View receiptOfCall since Meridian gives |frame, call| receipts::show_receipt(frame, call.requestId);
+    View tailOfCall since Meridian gives |frame, call| receipts::show_tail(frame, call.requestId);
+    View receiptsOfModelCall since Meridian gives |frame, call| receipts::receipts_of_model(frame, &call);
+    View lineageOfCall since Meridian gives |frame, call| lineage::lineage_of(frame, &call);
+    View historyOfCall since Meridian gives |frame, call| lineage::history_of(frame, &call);
+    View challengeOfCall since Meridian gives |frame, call| challenges::challenge_of(frame, call.requestId);
+    Write registerModelCall since Meridian gives |frame, call| registration::register(frame, &call.spec);
+    Write registerModelWithCall since Meridian gives registration::register_with;
+    Write refreshModelCall since Meridian gives |frame, call| standing::refresh(frame, call.model);
+    Write setAttestorCall since Meridian does |frame, call| {
+        models::set_attestor(frame, call.model, call.attestor, call.allowed)
+    };
+    Write publishFaithfulnessCall since Meridian does |frame, call| {
+        models::publish_faithfulness(frame, &call)
+    };
+    Payable bondCall since Meridian does |frame, _| bonds::bond(frame);
+    Write unbondCall since Meridian does |frame, call| bonds::unbond(frame, call.amount);
+    Write settleCall since Meridian does |frame, call| settle::settle(frame, call.receipt);
+    Write settleTailCall since Meridian does |frame, call| {
+        settle::settle_tail(frame, call.receipt, &call.tail)
+    };
+    Payable freezeReceiptCall since Meridian does |frame, call| {
+        challenges::freeze_receipt(frame, call.requestId, call.challenger)
+    };
+    Write resolveReceiptCall since Meridian does |frame, call| challenges::resolve(frame, &call);
+};

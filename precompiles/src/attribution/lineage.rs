@@ -1,77 +1,77 @@
-//! The way back: from an answer to its rows and people.
+//! The way back: from an answer to its rows and people, and from a contribution to the answers that paid it.
 
-use super::layout::{MAX_INLINE_SHARES, RECEIPTS_SLOT, ReceiptRecord, SHARES_SLOT};
-use super::models::{datasets_of, find_model, hashes_of};
-use crate::datanets::{contribution_of, version_of};
-use crate::frame::{Frame, Result, entry, load, revert};
-use alloy_primitives::{B256, U256};
+use super::layout::*;
+use super::models::{datasets_of, find_model};
+use super::receipts::{find_receipt, receipt_at, receipts_slot, wei_of};
+use super::shares::{divide, load_shares};
+use crate::datanets::{contribution_of, origin_of, version_root};
+use crate::frame::{Frame, Result};
+use alloy_primitives::U256;
 use openledger_abi::ATTRIBUTION;
 use openledger_abi::IAttribution::*;
 
-fn find(frame: &mut Frame<'_>, request: B256) -> Result<ReceiptRecord> {
-    let slot = entry(frame, RECEIPTS_SLOT, request)?;
-    let record: ReceiptRecord = load(frame, ATTRIBUTION, slot)?;
-    if record.model == 0 {
-        revert!(UnknownReceipt { requestId: request });
-    }
-    Ok(record)
-}
-
-pub(super) fn receipt_of(frame: &mut Frame<'_>, request: B256) -> Result<ReceiptInfo> {
-    let record = find(frame, request)?;
-    Ok(ReceiptInfo {
-        model: record.model,
-        attestor: record.attestor,
-        settledAt: record.settled_at,
-        blockNumber: record.block_number,
-        shareCount: record.shares,
-        unattributedPpm: record.unattributed_ppm,
-        tokensIn: record.tokens_in,
-        tokensOut: record.tokens_out,
-        answerHash: record.answer_hash,
-        scoreRoot: record.score_root,
-        fee: U256::from(record.fee),
-        contributorsWei: U256::from(record.contributors),
-    })
-}
+/// Offset of the adapter's hash within a model's slots.
+const ADAPTER: U256 = U256::from_limbs([3, 0, 0, 0]);
 
 /// A page of at most [`MAX_INLINE_SHARES`] shares; an offset beyond the last gives none.
 pub(super) fn lineage_of(frame: &mut Frame<'_>, call: &lineageOfCall) -> Result<Lineage> {
-    let record = find(frame, call.requestId)?;
-    let model = find_model(frame, record.model)?;
-    let adapter = hashes_of(frame, &model)?.adapter;
-    let datasets = datasets_of(frame, &model)?;
-    let mut roots = Vec::with_capacity(datasets.len());
-    for dataset in &datasets {
-        roots.push(version_of(frame, dataset.datanet, dataset.version)?.root);
+    let (slot, head) = find_receipt(frame, call.requestId)?;
+    let answer_hash = frame.sload(ATTRIBUTION, slot.wrapping_add(RECEIPT_HASHES))?.into();
+    let model = find_model(frame, head.model)?;
+    let adapter_hash = frame.sload(ATTRIBUTION, model.slot.wrapping_add(ADAPTER))?.into();
+    let (mut datasets, mut roots) = (Vec::new(), Vec::new());
+    for dataset in datasets_of(frame, &model)? {
+        roots.push(version_root(frame, dataset.datanet, dataset.version)?);
+        datasets.push(DatasetRef { datanet: dataset.datanet, version: dataset.version });
     }
-    let total = (record.shares as usize).min(MAX_INLINE_SHARES);
+    let total = usize::from(head.shares);
     let first = call.offset.saturating_to::<usize>().min(total);
-    let last = first.saturating_add(call.limit.saturating_to::<usize>()).min(total);
-    let base = entry(frame, SHARES_SLOT, call.requestId)?;
-    let mut entries = Vec::with_capacity(last - first);
-    for index in first..last {
-        // The second of a slot's two shares pays for a warm load only.
-        let pair = frame.sload(ATTRIBUTION, base.wrapping_add(U256::from(index / 2)))?;
-        let word: U256 = pair >> (128 * (index % 2));
-        let contribution: u64 = word.wrapping_to();
-        let (_, owned) = contribution_of(frame, contribution)?;
-        entries.push(LineageEntry {
-            contribution,
-            row: (word >> 64usize).wrapping_to(),
-            ppm: (word >> 96usize).wrapping_to(),
-            datanet: owned.datanet,
-            owner: owned.owner,
-            contributionRoot: owned.root,
-        });
+    let last = first.saturating_add(call.limit.saturating_to::<usize>().min(MAX_INLINE_SHARES)).min(total);
+    let mut entries: Vec<LineageEntry> = Vec::new();
+    for ClusterShare { contribution, row, ppm } in load_shares(frame, call.requestId, &head, first, last)? {
+        // Shares ascend: those of one contribution follow each other.
+        let (owner, datanet, root) = match entries.last() {
+            Some(last) if last.contribution == contribution => {
+                (last.owner, last.datanet, last.contributionRoot)
+            }
+            _ => origin_of(frame, contribution)?,
+        };
+        entries.push(LineageEntry { contribution, row, ppm, datanet, owner, contributionRoot: root });
     }
     Ok(Lineage {
-        answerHash: record.answer_hash,
-        model: record.model,
-        adapterHash: adapter,
+        answerHash: answer_hash,
+        model: head.model,
+        adapterHash: adapter_hash,
         datasets,
         datasetRoots: roots,
         total: U256::from(total),
         entries,
     })
+}
+
+/// What a contribution earned inline in a page of a model's receipts, newest first.
+pub(super) fn history_of(frame: &mut Frame<'_>, call: &historyOfCall) -> Result<historyOfReturn> {
+    contribution_of(frame, call.contribution)?;
+    let all = find_model(frame, call.model)?.head.receipts;
+    let end = if call.before == 0 { all } else { call.before.min(all) };
+    let next = end - call.limit.saturating_to::<u64>().min(MAX_HISTORY).min(end);
+    let receipts = receipts_slot(frame, call.model)?;
+    let mut entries = Vec::new();
+    for index in (next..end).rev() {
+        let request = receipt_at(frame, receipts, index)?;
+        let (slot, head) = find_receipt(frame, request)?;
+        let shares = load_shares(frame, request, &head, 0, head.shares.into())?;
+        if shares.iter().all(|share| share.contribution != call.contribution) {
+            continue;
+        }
+        let contributors = U256::from(wei_of(frame, slot)?.contributors);
+        let amounts = divide(contributors, &shares)?;
+        let paid = shares.into_iter().zip(amounts);
+        for (ClusterShare { row, ppm, .. }, amount) in
+            paid.filter(|(share, _)| share.contribution == call.contribution)
+        {
+            entries.push(HistoryEntry { requestId: request, row, ppm, amount });
+        }
+    }
+    Ok(historyOfReturn { entries, next })
 }

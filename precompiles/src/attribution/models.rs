@@ -1,11 +1,13 @@
 //! Models: what they were trained on, what they cost, who may answer for them.
 
 use super::layout::*;
-use crate::datanets::{self, datanet_head, layout::VersionRecord, version_of};
-use crate::frame::{Frame, Result, entry, entry2, load, load_text, revert, store, store_text, update};
+use super::standing::look;
+use crate::frame::{
+    Frame, Result, entry, entry2, load, load_elements, load_text, revert, store, store_elements,
+};
 use alloy_primitives::{Address, U256};
+use openledger_abi::ATTRIBUTION;
 use openledger_abi::IAttribution::{self, *};
-use openledger_abi::{ATTRIBUTION, licence};
 use openledger_shares::BPS;
 
 /// A model that exists.
@@ -14,6 +16,14 @@ pub(crate) struct Found {
     pub(crate) id: u64,
     pub(crate) slot: U256,
     pub(crate) head: ModelHead,
+}
+
+/// A dataset of a model, and how many of its Datanet's withdrawals the model has looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dataset {
+    pub(crate) datanet: u64,
+    pub(crate) version: u32,
+    pub(super) checked: u32,
 }
 
 pub(super) fn globals(frame: &mut Frame<'_>) -> Result<Globals> {
@@ -28,6 +38,15 @@ pub(crate) fn find_model(frame: &mut Frame<'_>, model: u64) -> Result<Found> {
         revert!(UnknownModel { model });
     }
     Ok(Found { id: model, slot, head })
+}
+
+/// The same, of the caller's own.
+fn owned_model(frame: &mut Frame<'_>, model: u64) -> Result<Found> {
+    let (found, account) = (find_model(frame, model)?, frame.caller());
+    if found.head.owner != account {
+        revert!(NotModelOwner { model, account });
+    }
+    Ok(found)
 }
 
 /// A model's price.
@@ -46,129 +65,38 @@ pub(crate) const fn split_of(model: &Found) -> openledger_shares::Split {
         platform_bps: model.head.platform_bps,
         model_bps: model.head.model_bps,
         stakers_bps: model.head.stakers_bps,
-        contributors_bps: model.head.contributors_bps,
+        contributors_bps: model.head.contributors_bps(),
     }
 }
 
-/// A model's datasets, as `uint96[16]`: two a slot.
-pub(super) fn datasets_of(frame: &mut Frame<'_>, model: &Found) -> Result<Vec<DatasetRef>> {
-    let count = usize::from(model.head.datasets).min(MAX_DATASETS);
-    let base = entry(frame, DATASETS_SLOT, U256::from(model.id))?;
-    let mut datasets = Vec::with_capacity(count);
-    for index in 0..count.div_ceil(2) {
-        let word = frame.sload(ATTRIBUTION, base.wrapping_add(U256::from(index)))?;
-        for half in 0..2.min(count - 2 * index) {
-            let bits: U256 = word >> (96 * half);
-            datasets.push(DatasetRef { datanet: bits.wrapping_to(), version: (bits >> 64u32).wrapping_to() });
-        }
+impl ModelHead {
+    /// What the other parts leave.
+    pub(crate) const fn contributors_bps(&self) -> u16 {
+        let others = self.platform_bps.saturating_add(self.model_bps).saturating_add(self.stakers_bps);
+        (BPS as u16).saturating_sub(others)
     }
-    Ok(datasets)
 }
 
-/// Reverts when a dataset forbids a use now; gives the versions.
-fn check_licences(frame: &mut Frame<'_>, datasets: &[DatasetRef], uses: u16) -> Result<Vec<VersionRecord>> {
-    let mut versions = Vec::with_capacity(datasets.len());
-    for dataset in datasets {
-        let version = version_of(frame, dataset.datanet, dataset.version)?;
-        if let Some((contribution, forbidden)) = datanets::forbidding(&version, uses, frame.now()) {
-            revert!(LicenceForbids { contribution, r#use: forbidden });
-        }
-        versions.push(version);
-    }
-    Ok(versions)
-}
-
-/// The model's datasets and versions, when each permits `uses` now.
-pub(crate) fn check_serving(
-    frame: &mut Frame<'_>,
-    model: &Found,
-    uses: u16,
-) -> Result<Vec<(DatasetRef, VersionRecord)>> {
-    let datasets = datasets_of(frame, model)?;
-    let versions = check_licences(frame, &datasets, uses)?;
-    Ok(datasets.into_iter().zip(versions).collect())
-}
-
-pub(super) fn register(frame: &mut Frame<'_>, spec: &ModelSpec) -> Result<u64> {
-    check_spec(frame, spec)?;
-    let old = globals(frame)?;
-    let (model, owner) = (old.models.saturating_add(1), frame.caller());
-    update(frame, ATTRIBUTION, U256::ZERO, &old, &Globals { models: model, ..old })?;
-    let slot = entry(frame, MODELS_SLOT, U256::from(model))?;
-    let head = ModelHead {
-        owner,
-        registered_at: frame.now(),
-        band_ppm: spec.bandPpm,
-        receipts: 0,
-        platform_bps: spec.split.platform,
-        model_bps: spec.split.model,
-        stakers_bps: spec.split.stakers,
-        contributors_bps: spec.split.contributors,
-        datasets: spec.datasets.len() as u8,
+/// A model's datasets, ascending by Datanet; two a slot.
+pub(crate) fn datasets_of(frame: &mut Frame<'_>, model: &Found) -> Result<Vec<Dataset>> {
+    let count = u64::from(model.head.datasets).min(MAX_DATASETS as u64);
+    let first = entry(frame, DATASETS_SLOT, U256::from(model.id))?;
+    let words: Vec<u128> = load_elements(frame, ATTRIBUTION, first, 0, count)?;
+    let read = |word: u128| Dataset {
+        datanet: word as u64,
+        version: (word >> 64) as u32,
+        checked: (word >> 96) as u32,
     };
-    store(frame, ATTRIBUTION, slot, &head)?;
-    let hashes = ModelHashes {
-        base: spec.base,
-        adapter: spec.adapterHash,
-        training: spec.trainingHash,
-        method: spec.method,
-    };
-    store(frame, ATTRIBUTION, slot.wrapping_add(HASHES), &hashes)?;
-    let price = ModelPrice {
-        per_token_in: spec.price.perTokenIn,
-        per_token_out: spec.price.perTokenOut,
-        platform_fee: spec.price.platformFee,
-    };
-    store(frame, ATTRIBUTION, slot.wrapping_add(PRICE), &price)?;
-    store_text(frame, ATTRIBUTION, slot.wrapping_add(METADATA_URI), &spec.metadataURI)?;
-    let base = entry(frame, DATASETS_SLOT, U256::from(model))?;
-    for (index, pair) in spec.datasets.chunks(2).enumerate() {
-        let word = pair.iter().rev().fold(U256::ZERO, |word, dataset| {
-            (word << 96) | U256::from(dataset.datanet) | (U256::from(dataset.version) << 64)
-        });
-        frame.sstore(ATTRIBUTION, base.wrapping_add(U256::from(index)), word)?;
-    }
-    write_attestor(frame, model, owner, true)?;
-    let event = ModelRegistered {
-        model,
-        owner,
-        base: spec.base,
-        adapterHash: spec.adapterHash,
-        metadataURI: spec.metadataURI.clone(),
-    };
-    frame.emit(ATTRIBUTION, &event)?;
-    frame.emit(ATTRIBUTION, &AttestorSet { model, attestor: owner, allowed: true })?;
-    Ok(model)
+    Ok(words.into_iter().map(read).collect())
 }
 
-fn check_spec(frame: &mut Frame<'_>, spec: &ModelSpec) -> Result<()> {
-    let given = spec.datasets.len();
-    if given == 0 {
-        revert!(NoDatasets {});
-    }
-    if given > MAX_DATASETS {
-        revert!(TooManyDatasets { maximum: U256::from(MAX_DATASETS), given: U256::from(given) });
-    }
-    if let Some(pair) = spec.datasets.windows(2).find(|pair| pair[0].datanet >= pair[1].datanet) {
-        revert!(DatasetsNotAscending { datanet: pair[1].datanet });
-    }
-    let split = &spec.split;
-    let sum =
-        [split.platform, split.model, split.stakers, split.contributors].map(u32::from).iter().sum::<u32>();
-    if sum != BPS {
-        revert!(WrongSplit { sum: U256::from(sum) });
-    }
-    if spec.bandPpm > MAX_BAND_PPM {
-        revert!(BandTooWide { maximum: MAX_BAND_PPM, given: spec.bandPpm });
-    }
-    if spec.metadataURI.len() > MAX_URI {
-        revert!(TooLong { maximum: U256::from(MAX_URI), given: U256::from(spec.metadataURI.len()) });
-    }
-    for dataset in &spec.datasets {
-        datanet_head(frame, dataset.datanet)?;
-    }
-    check_licences(frame, &spec.datasets, licence::TRAIN | licence::SERVE)?;
-    Ok(())
+pub(super) fn store_datasets(frame: &mut Frame<'_>, model: u64, datasets: &[Dataset]) -> Result<()> {
+    let words: Vec<u128> = datasets
+        .iter()
+        .map(|d| u128::from(d.datanet) | u128::from(d.version) << 64 | u128::from(d.checked) << 96)
+        .collect();
+    let first = entry(frame, DATASETS_SLOT, U256::from(model))?;
+    store_elements(frame, ATTRIBUTION, first, 0, &words)
 }
 
 pub(super) fn set_attestor(
@@ -177,10 +105,7 @@ pub(super) fn set_attestor(
     attestor: Address,
     allowed: bool,
 ) -> Result<()> {
-    let account = frame.caller();
-    if find_model(frame, model)?.head.owner != account {
-        revert!(NotModelOwner { model, account });
-    }
+    owned_model(frame, model)?;
     if attestor.is_zero() {
         revert!(ZeroAddress {});
     }
@@ -188,7 +113,12 @@ pub(super) fn set_attestor(
     frame.emit(ATTRIBUTION, &AttestorSet { model, attestor, allowed })
 }
 
-fn write_attestor(frame: &mut Frame<'_>, model: u64, attestor: Address, allowed: bool) -> Result<()> {
+pub(super) fn write_attestor(
+    frame: &mut Frame<'_>,
+    model: u64,
+    attestor: Address,
+    allowed: bool,
+) -> Result<()> {
     let slot = entry2(frame, ATTESTORS_SLOT, U256::from(model), attestor.into_word())?;
     frame.sstore(ATTRIBUTION, slot, U256::from(allowed))
 }
@@ -198,15 +128,13 @@ pub(super) fn is_attestor(frame: &mut Frame<'_>, model: u64, account: Address) -
     Ok(!frame.sload(ATTRIBUTION, slot)?.is_zero())
 }
 
-pub(super) fn hashes_of(frame: &mut Frame<'_>, model: &Found) -> Result<ModelHashes> {
-    load(frame, ATTRIBUTION, model.slot.wrapping_add(HASHES))
-}
-
 pub(super) fn model_of(frame: &mut Frame<'_>, model: u64) -> Result<Model> {
     let found = find_model(frame, model)?;
     let head = found.head;
-    let hashes = hashes_of(frame, &found)?;
+    let hashes: ModelHashes = load(frame, ATTRIBUTION, found.slot.wrapping_add(HASHES))?;
     let price = price_of(frame, &found)?;
+    let datasets = datasets_of(frame, &found)?;
+    let shown = |d: &Dataset| DatasetRef { datanet: d.datanet, version: d.version };
     Ok(Model {
         owner: head.owner,
         registeredAt: head.registered_at,
@@ -226,10 +154,62 @@ pub(super) fn model_of(frame: &mut Frame<'_>, model: u64) -> Result<Model> {
                 platform: head.platform_bps,
                 model: head.model_bps,
                 stakers: head.stakers_bps,
-                contributors: head.contributors_bps,
+                contributors: head.contributors_bps(),
             },
-            datasets: datasets_of(frame, &found)?,
+            datasets: datasets.iter().map(shown).collect(),
             metadataURI: load_text(frame, ATTRIBUTION, found.slot.wrapping_add(METADATA_URI), MAX_URI)?,
         },
+    })
+}
+
+pub(super) fn standing_of(frame: &mut Frame<'_>, model: u64) -> Result<Standing> {
+    let found = find_model(frame, model)?;
+    let head = found.head;
+    let pending = look(frame, &found, 0)?.pending;
+    let price: ModelPrice = load(frame, ATTRIBUTION, found.slot.wrapping_add(PRICE))?;
+    let training: ModelTraining = load(frame, ATTRIBUTION, found.slot.wrapping_add(TRAINING))?;
+    let slot = found.slot.wrapping_add(PARENTS);
+    let mut parents: Vec<u64> = load_elements(frame, ATTRIBUTION, slot, 0, MAX_PARENTS as u64)?;
+    parents.retain(|parent| *parent != 0);
+    Ok(Standing {
+        validUntil: head.valid_until,
+        endedBy: head.ended_by,
+        pending,
+        depth: head.depth & !SHARE_ALIKE,
+        extras: ModelExtras {
+            parents,
+            dataOrderSeed: training.data_order_seed,
+            hyperParameters: training.hyper_parameters,
+            checkpointRoot: training.checkpoint_root,
+            purposes: price.purposes,
+            regions: price.regions,
+            shareAlike: head.depth & SHARE_ALIKE != 0,
+        },
+    })
+}
+
+pub(super) fn publish_faithfulness(frame: &mut Frame<'_>, call: &publishFaithfulnessCall) -> Result<()> {
+    let &publishFaithfulnessCall { model, ldsPpm, errorPpm, samples, evidence } = call;
+    let found = owned_model(frame, model)?;
+    let record = FaithfulnessRecord {
+        lds_ppm: ldsPpm.cast_unsigned(),
+        error_ppm: errorPpm,
+        samples,
+        published_at: frame.now(),
+        evidence,
+    };
+    store(frame, ATTRIBUTION, found.slot.wrapping_add(FAITHFULNESS), &record)?;
+    frame.emit(ATTRIBUTION, &FaithfulnessPublished { model, ldsPpm, errorPpm, samples, evidence })
+}
+
+pub(super) fn faithfulness_of(frame: &mut Frame<'_>, model: u64) -> Result<Faithfulness> {
+    let found = find_model(frame, model)?;
+    let record: FaithfulnessRecord = load(frame, ATTRIBUTION, found.slot.wrapping_add(FAITHFULNESS))?;
+    Ok(Faithfulness {
+        ldsPpm: record.lds_ppm.cast_signed(),
+        errorPpm: record.error_ppm,
+        samples: record.samples,
+        publishedAt: record.published_at,
+        evidence: record.evidence,
     })
 }

@@ -1,10 +1,12 @@
-//! Datanets, curators, and who owns what.
+//! Datanets: created, ruled, owned.
 
 use super::layout::*;
-use crate::frame::{Frame, Result, entry, entry2, load, load_text, revert, store, store_text, update};
-use alloy_primitives::{Address, B256, U256};
+use super::parents;
+use super::roles::write_curator;
+use crate::frame::{Frame, Result, entry, load, load_text, revert, store_text, update};
+use alloy_primitives::{Address, U256};
 use openledger_abi::IDatanets::{self, *};
-use openledger_abi::{CONTRIBUTION_TOKEN, DATANET_TOKEN, DATANETS};
+use openledger_abi::{CONTRIBUTION_TOKEN, DATANET_TOKEN, DATANETS, licence};
 
 pub(super) fn globals(frame: &mut Frame<'_>) -> Result<Globals> {
     load(frame, DATANETS, U256::ZERO)
@@ -20,38 +22,14 @@ pub(crate) fn datanet_head(frame: &mut Frame<'_>, datanet: u64) -> Result<(U256,
     Ok((slot, head))
 }
 
-/// Slot and record of a contribution that exists.
-pub(crate) fn contribution_of(
-    frame: &mut Frame<'_>,
-    contribution: u64,
-) -> Result<(U256, ContributionRecord)> {
-    let slot = entry(frame, CONTRIBUTIONS_SLOT, U256::from(contribution))?;
-    let record: ContributionRecord = load(frame, DATANETS, slot)?;
-    if record.owner.is_zero() {
-        revert!(UnknownContribution { contribution });
+/// The same, of the caller's own.
+pub(super) fn owned_datanet(frame: &mut Frame<'_>, datanet: u64) -> Result<(U256, DatanetHead)> {
+    let (slot, head) = datanet_head(frame, datanet)?;
+    let (owner, account) = (head.owner, frame.caller());
+    if owner != account {
+        revert!(NotOwner { owner, account });
     }
-    Ok((slot, record))
-}
-
-pub(super) fn create(frame: &mut Frame<'_>, schema: B256, domain: &str, uri: &str) -> Result<u64> {
-    bound(MAX_DOMAIN, domain.len())?;
-    bound(MAX_URI, uri.len())?;
-    let old = globals(frame)?;
-    let datanet = old.datanets.saturating_add(1);
-    let owner = frame.caller();
-    update(frame, DATANETS, U256::ZERO, &old, &Globals { datanets: datanet, ..old })?;
-    let slot = entry(frame, DATANETS_SLOT, U256::from(datanet))?;
-    let head = DatanetHead { owner, created_at: frame.now(), ..DatanetHead::default() };
-    update(frame, DATANETS, slot, &DatanetHead::default(), &head)?;
-    frame.sstore(DATANETS, slot.wrapping_add(SCHEMA_HASH), schema.into())?;
-    store_text(frame, DATANETS, slot.wrapping_add(DOMAIN), domain)?;
-    store_text(frame, DATANETS, slot.wrapping_add(METADATA_URI), uri)?;
-    add_balance(frame, DATANET_BALANCES_SLOT, owner, 1)?;
-    write_curator(frame, datanet, owner, true)?;
-    let (domain, uri) = (domain.to_owned(), uri.to_owned());
-    frame.emit(DATANETS, &DatanetCreated { datanet, owner, schemaHash: schema, domain, metadataURI: uri })?;
-    frame.emit(DATANETS, &CuratorSet { datanet, curator: owner, allowed: true })?;
-    Ok(datanet)
+    Ok((slot, head))
 }
 
 pub(super) fn bound(maximum: usize, given: usize) -> Result<()> {
@@ -61,37 +39,106 @@ pub(super) fn bound(maximum: usize, given: usize) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn set_curator(
+/// Whether a bit set has only uses that there are.
+pub(super) fn known_uses(uses: u16) -> Result<()> {
+    if uses & !licence::ALL != 0 {
+        revert!(UnknownLicence { licence: uses });
+    }
+    Ok(())
+}
+
+fn check_rules(rules: &Rules) -> Result<()> {
+    known_uses(rules.requiredUses)?;
+    if rules.maxRows > MAX_ROWS {
+        revert!(TooManyRows { maximum: MAX_ROWS, given: rules.maxRows });
+    }
+    Ok(())
+}
+
+const fn with_rules(head: DatanetHead, rules: &Rules) -> DatanetHead {
+    let flags = (rules.closed as u8 * CLOSED)
+        | (rules.approvalRequired as u8 * APPROVAL_REQUIRED)
+        | (rules.revocableAllowed as u8 * REVOCABLE_ALLOWED);
+    DatanetHead { rule_flags: flags, required_uses: rules.requiredUses, max_rows: rules.maxRows, ..head }
+}
+
+pub(super) fn create(frame: &mut Frame<'_>, call: &createDatanetCall) -> Result<u64> {
+    create_datanet(frame, call, &Rules::default(), &[])
+}
+
+pub(super) fn create_with(frame: &mut Frame<'_>, call: createDatanetWithCall) -> Result<u64> {
+    let createDatanetWithCall { schemaHash, domain, metadataURI, rules, parents } = call;
+    let plain = createDatanetCall { schemaHash, domain, metadataURI };
+    let datanet = create_datanet(frame, &plain, &rules, &parents)?;
+    frame.emit(DATANETS, &RulesSet { datanet, rules })?;
+    for DatanetVersion { datanet: parent, version } in parents {
+        frame.emit(DATANETS, &ParentAdded { datanet, parent, version })?;
+    }
+    Ok(datanet)
+}
+
+fn create_datanet(
     frame: &mut Frame<'_>,
-    datanet: u64,
-    curator: Address,
-    allowed: bool,
-) -> Result<()> {
+    call: &createDatanetCall,
+    rules: &Rules,
+    parents: &[DatanetVersion],
+) -> Result<u64> {
+    bound(MAX_DOMAIN, call.domain.len())?;
+    bound(MAX_URI, call.metadataURI.len())?;
+    check_rules(rules)?;
+    let old = globals(frame)?;
+    let datanet = old.datanets.saturating_add(1);
+    let (depth, ancestors) = parents::derive(frame, datanet, parents)?;
+    let owner = frame.caller();
+    update(frame, DATANETS, U256::ZERO, &old, &Globals { datanets: datanet, ..old })?;
+    let slot = entry(frame, DATANETS_SLOT, U256::from(datanet))?;
+    let head = DatanetHead {
+        owner,
+        created_at: frame.now(),
+        depth,
+        ancestors: ancestors.len() as u8,
+        ..DatanetHead::default()
+    };
+    update(frame, DATANETS, slot, &DatanetHead::default(), &with_rules(head, rules))?;
+    frame.sstore(DATANETS, slot.wrapping_add(SCHEMA_HASH), call.schemaHash.into())?;
+    store_text(frame, DATANETS, slot.wrapping_add(DOMAIN), &call.domain)?;
+    store_text(frame, DATANETS, slot.wrapping_add(METADATA_URI), &call.metadataURI)?;
+    parents::keep(frame, datanet, &ancestors)?;
+    add_balance(frame, DATANET_BALANCES_SLOT, owner, 1)?;
+    write_curator(frame, datanet, owner, true)?;
+    let event = DatanetCreated {
+        datanet,
+        owner,
+        schemaHash: call.schemaHash,
+        domain: call.domain.clone(),
+        metadataURI: call.metadataURI.clone(),
+    };
+    frame.emit(DATANETS, &event)?;
+    frame.emit(DATANETS, &CuratorSet { datanet, curator: owner, allowed: true })?;
+    Ok(datanet)
+}
+
+pub(super) fn set_rules(frame: &mut Frame<'_>, datanet: u64, rules: &Rules) -> Result<()> {
+    let (slot, old) = owned_datanet(frame, datanet)?;
+    check_rules(rules)?;
+    update(frame, DATANETS, slot, &old, &with_rules(old, rules))?;
+    frame.emit(DATANETS, &RulesSet { datanet, rules: rules.clone() })
+}
+
+pub(super) fn rules_of(frame: &mut Frame<'_>, datanet: u64) -> Result<Rules> {
     let (_, head) = datanet_head(frame, datanet)?;
-    let account = frame.caller();
-    if head.owner != account {
-        revert!(NotOwner { owner: head.owner, account });
-    }
-    if curator.is_zero() {
-        revert!(ZeroAddress {});
-    }
-    write_curator(frame, datanet, curator, allowed)?;
-    frame.emit(DATANETS, &CuratorSet { datanet, curator, allowed })
+    Ok(Rules {
+        closed: head.rule_flags & CLOSED != 0,
+        approvalRequired: head.rule_flags & APPROVAL_REQUIRED != 0,
+        revocableAllowed: head.rule_flags & REVOCABLE_ALLOWED != 0,
+        requiredUses: head.required_uses,
+        maxRows: head.max_rows,
+    })
 }
 
-fn write_curator(frame: &mut Frame<'_>, datanet: u64, curator: Address, allowed: bool) -> Result<()> {
-    let slot = entry2(frame, CURATORS_SLOT, U256::from(datanet), curator.into_word())?;
-    frame.sstore(DATANETS, slot, U256::from(allowed))
-}
-
-pub(super) fn is_curator(frame: &mut Frame<'_>, datanet: u64, account: Address) -> Result<bool> {
-    let slot = entry2(frame, CURATORS_SLOT, U256::from(datanet), account.into_word())?;
-    Ok(!frame.sload(DATANETS, slot)?.is_zero())
-}
-
-pub(super) fn datanet_of(frame: &mut Frame<'_>, datanet: u64) -> Result<Datanet> {
+pub(super) fn datanet_of(frame: &mut Frame<'_>, datanet: u64) -> Result<IDatanets::Datanet> {
     let (slot, head) = datanet_head(frame, datanet)?;
-    Ok(Datanet {
+    Ok(IDatanets::Datanet {
         owner: head.owner,
         createdAt: head.created_at,
         contributions: head.contributions,
@@ -100,19 +147,6 @@ pub(super) fn datanet_of(frame: &mut Frame<'_>, datanet: u64) -> Result<Datanet>
         domain: load_text(frame, DATANETS, slot.wrapping_add(DOMAIN), MAX_DOMAIN)?,
         metadataURI: load_text(frame, DATANETS, slot.wrapping_add(METADATA_URI), MAX_URI)?,
     })
-}
-
-pub(super) fn show(record: &ContributionRecord) -> IDatanets::Contribution {
-    IDatanets::Contribution {
-        owner: record.owner,
-        datanet: record.datanet,
-        rows: record.rows,
-        licence: record.licence,
-        expiry: record.expiry,
-        root: record.root,
-        priority: record.priority,
-        sinceVersion: record.since_version,
-    }
 }
 
 pub(super) fn balance_of(frame: &mut Frame<'_>, slot: U256, owner: Address) -> Result<U256> {
@@ -145,18 +179,9 @@ pub(super) fn transfer_datanet(
     frame.emit(DATANETS, &DatanetTransferred { datanet, from, to })
 }
 
-pub(super) fn transfer_contribution(
-    frame: &mut Frame<'_>,
-    from: Address,
-    to: Address,
-    contribution: u64,
-) -> Result<()> {
-    only(frame, CONTRIBUTION_TOKEN)?;
-    let (slot, old) = contribution_of(frame, contribution)?;
-    check_parties(old.owner, from, to)?;
-    update(frame, DATANETS, slot, &old, &ContributionRecord { owner: to, ..old })?;
-    move_balance(frame, CONTRIBUTION_BALANCES_SLOT, from, to)?;
-    frame.emit(DATANETS, &ContributionTransferred { contribution, from, to })
+/// What a transfer of a contribution checks before anything else.
+pub(super) fn only_contribution_token(frame: &Frame<'_>) -> Result<()> {
+    only(frame, CONTRIBUTION_TOKEN)
 }
 
 fn only(frame: &Frame<'_>, facade: Address) -> Result<()> {
@@ -166,7 +191,7 @@ fn only(frame: &Frame<'_>, facade: Address) -> Result<()> {
     Ok(())
 }
 
-fn check_parties(owner: Address, from: Address, to: Address) -> Result<()> {
+pub(super) fn check_parties(owner: Address, from: Address, to: Address) -> Result<()> {
     if owner != from {
         revert!(NotOwner { owner, account: from });
     }
@@ -176,18 +201,7 @@ fn check_parties(owner: Address, from: Address, to: Address) -> Result<()> {
     Ok(())
 }
 
-fn move_balance(frame: &mut Frame<'_>, slot: U256, from: Address, to: Address) -> Result<()> {
+pub(super) fn move_balance(frame: &mut Frame<'_>, slot: U256, from: Address, to: Address) -> Result<()> {
     add_balance(frame, slot, from, -1)?;
     add_balance(frame, slot, to, 1)
-}
-
-/// Stores a new contribution.
-pub(super) fn add_contribution(
-    frame: &mut Frame<'_>,
-    contribution: u64,
-    record: &ContributionRecord,
-) -> Result<()> {
-    let slot = entry(frame, CONTRIBUTIONS_SLOT, U256::from(contribution))?;
-    store(frame, DATANETS, slot, record)?;
-    add_balance(frame, CONTRIBUTION_BALANCES_SLOT, record.owner, 1)
 }

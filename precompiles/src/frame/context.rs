@@ -1,7 +1,7 @@
 //! One call: who calls, and the state with every access paid for.
 
 use super::gas::{KECCAK_GAS, LOG_GAS};
-use super::{Backend, Failure, Meter, Result};
+use super::{ActiveForks, Backend, Failure, Loaded, Meter, Purity, Result};
 use alloy_primitives::{Address, B256, Log, U256, keccak256};
 use alloy_sol_types::SolEvent;
 use std::fmt;
@@ -23,6 +23,8 @@ pub struct Call {
 pub struct Frame<'a> {
     call: Call,
     meter: Meter,
+    forks: ActiveForks,
+    purity: Purity,
     backend: &'a mut dyn Backend,
 }
 
@@ -33,9 +35,32 @@ impl fmt::Debug for Frame<'_> {
 }
 
 impl<'a> Frame<'a> {
-    /// A call on `backend` with what `meter` holds.
+    /// A call on `backend` with what `meter` holds, at a block at which every fork is active.
     pub fn new(call: Call, meter: Meter, backend: &'a mut dyn Backend) -> Self {
-        Self { call, meter, backend }
+        Self { call, meter, forks: ActiveForks::ALL, purity: Purity::Payable, backend }
+    }
+
+    /// The same at a block at which `forks` are active.
+    pub fn under(self, forks: ActiveForks) -> Self {
+        Self { forks, ..self }
+    }
+
+    /// The chain's own forks that are active at the block.
+    pub const fn forks(&self) -> ActiveForks {
+        self.forks
+    }
+
+    /// From here on nothing happens that a function of this kind may not do.
+    pub(crate) const fn restrict(&mut self, purity: Purity) {
+        self.purity = purity;
+    }
+
+    /// A mistake of ours, were it ever to happen; a revert keeps the chain alive.
+    fn may_write(&self) -> Result<()> {
+        if self.call.is_static || !self.purity.writes() {
+            return Err(Failure::because("state change in a function that makes none"));
+        }
+        Ok(())
     }
 
     /// Who calls, and how.
@@ -87,32 +112,43 @@ impl<'a> Frame<'a> {
         Ok(keccak256(bytes))
     }
 
+    /// Charges `cold` for what was cold, or was not loaded because there is not so much gas.
+    fn charge_cold<T>(&mut self, loaded: Option<Loaded<T>>, cold: u64) -> Result<T> {
+        let Some(Loaded { value, is_cold }) = loaded else {
+            self.meter.require(cold)?;
+            return Err(Failure::OutOfGas);
+        };
+        if is_cold {
+            self.meter.charge(cold)?;
+        }
+        Ok(value)
+    }
+
     /// SLOAD.
     pub(crate) fn sload(&mut self, account: Address, slot: U256) -> Result<U256> {
+        if self.purity == Purity::Pure {
+            return Err(Failure::because("state read in a pure function"));
+        }
         self.meter.charge(self.meter.params().warm_storage_read_cost())?;
         let cold = self.meter.params().cold_storage_additional_cost();
         let skip_cold = self.meter.left() < cold;
-        let loaded = self.backend.sload(account, slot, skip_cold)?.ok_or(Failure::OutOfGas)?;
-        if loaded.is_cold {
-            self.meter.charge(cold)?;
-        }
-        Ok(loaded.value)
+        let loaded = self.backend.sload(account, slot, skip_cold)?;
+        self.charge_cold(loaded, cold)
     }
 
     /// SSTORE, with EIP-2200's stipend rule and EIP-3529's refunds.
     pub(crate) fn sstore(&mut self, account: Address, slot: U256, value: U256) -> Result<()> {
-        if self.call.is_static {
-            return Err(Failure::because("state change in a static call"));
-        }
+        self.may_write()?;
         let params = self.meter.params();
         let (stipend, fixed, cold) =
             (params.call_stipend(), params.sstore_static_gas(), params.cold_storage_cost());
-        if self.meter.left() <= stipend {
-            return Err(Failure::OutOfGas);
-        }
+        self.meter.require(stipend.saturating_add(1))?;
         self.meter.charge(fixed)?;
         let skip_cold = self.meter.left() < cold;
-        let stored = self.backend.sstore(account, slot, value, skip_cold)?.ok_or(Failure::OutOfGas)?;
+        let Some(stored) = self.backend.sstore(account, slot, value, skip_cold)? else {
+            self.meter.require(cold)?;
+            return Err(Failure::OutOfGas);
+        };
         let params = self.meter.params();
         let dynamic = params.sstore_dynamic_gas(true, &stored.value, stored.is_cold);
         let refund = params.sstore_refund(true, &stored.value);
@@ -123,6 +159,7 @@ impl<'a> Frame<'a> {
 
     /// Emits an event from `account`.
     pub(crate) fn emit<E: SolEvent>(&mut self, account: Address, event: &E) -> Result<()> {
+        self.may_write()?;
         let data = event.encode_log_data();
         let topics = data.topics().len() as u8;
         self.meter.charge(LOG_GAS + self.meter.params().log_cost(topics, data.data.len() as u64))?;
@@ -135,6 +172,7 @@ impl<'a> Frame<'a> {
         if wei.is_zero() {
             return Ok(());
         }
+        self.may_write()?;
         let params = self.meter.params();
         let (fixed, cold, new) = (
             params.transfer_value_cost() + params.warm_storage_read_cost(),
@@ -143,11 +181,8 @@ impl<'a> Frame<'a> {
         );
         self.meter.charge(fixed)?;
         let skip_cold = self.meter.left() < cold;
-        let empty = self.backend.is_empty(to, skip_cold)?.ok_or(Failure::OutOfGas)?;
-        if empty.is_cold {
-            self.meter.charge(cold)?;
-        }
-        if empty.value {
+        let empty = self.backend.is_empty(to, skip_cold)?;
+        if self.charge_cold(empty, cold)? {
             self.meter.charge(new)?;
         }
         if self.backend.transfer(from, to, wei)? {

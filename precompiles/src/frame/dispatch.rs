@@ -1,62 +1,56 @@
 //! What is the same for every call: gas for the calldata, purity, bounds, decoding.
 
+use super::error::IPrecompile::{
+    CalldataTooLong, DelegateCallRefused, StaticCallRefused, UnknownSelector, ValueRefused,
+};
 use super::gas::CALL_GAS;
-use super::{Failure, Frame, Result};
-use alloy_primitives::Bytes;
-use alloy_sol_types::abi::AbiDecoderConfig;
-use alloy_sol_types::{SolCall, SolInterface};
+use super::{Frame, Function, Purity, Result, revert, table};
+use alloy_primitives::{Bytes, FixedBytes, U256};
 
 /// Most calldata that a call may have; the largest useful one (a receipt of 256 shares) takes 25 kB.
-const MAX_CALLDATA: usize = 1 << 16;
+pub const MAX_CALLDATA: usize = 1 << 16;
 
-/// What a function may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purity {
-    /// Reads nothing.
-    Pure,
-    /// Changes nothing.
-    View,
-    /// Takes no value.
-    Write,
-    /// Takes value.
-    Payable,
-}
-
-/// Charges for a call, checks what may be checked without knowing it, and decodes it.
-pub(crate) fn enter<C: SolInterface>(
+/// Runs a call of the precompile that has these functions: charges for the calldata, refuses what may be refused without
+/// knowing the function's rules, and hands the rest to the function.
+pub(crate) fn dispatch(
     frame: &mut Frame<'_>,
+    functions: &'static [Function],
     calldata: &[u8],
-    purity: fn([u8; 4]) -> Option<Purity>,
-) -> Result<C> {
+) -> Result<Bytes> {
     frame.charge(CALL_GAS)?;
     // Twice: it is read, and what is decoded is written.
     frame.charge_copy(calldata.len())?;
     frame.charge_copy(calldata.len())?;
     if !frame.call().is_direct {
-        return Err(Failure::because("delegate call to a precompile"));
+        revert!(DelegateCallRefused {});
     }
-    let Some((selector, arguments)) = calldata.split_first_chunk::<4>() else {
-        return Err(Failure::empty());
+    let (selector, arguments) = split(calldata);
+    // Less than a selector names nothing, even where a selector ends in zeros.
+    let known = table::find(functions, selector, frame.forks()).filter(|_| calldata.len() >= selector.len());
+    let Some(function) = known else {
+        revert!(UnknownSelector { selector: FixedBytes(selector) });
     };
-    let Some(purity) = purity(*selector) else {
-        return Err(Failure::empty());
-    };
-    if purity != Purity::Payable && !frame.value().is_zero() {
-        return Err(Failure::because("value sent to a function that takes none"));
+    if function.purity != Purity::Payable && !frame.value().is_zero() {
+        revert!(ValueRefused { value: frame.value() });
     }
-    if matches!(purity, Purity::Write | Purity::Payable) && frame.call().is_static {
-        return Err(Failure::because("state change in a static call"));
+    if function.purity.writes() && frame.call().is_static {
+        revert!(StaticCallRefused {});
     }
     if calldata.len() > MAX_CALLDATA {
-        return Err(Failure::because("calldata above 65,536 bytes"));
+        revert!(CalldataTooLong { maximum: U256::from(MAX_CALLDATA), given: U256::from(calldata.len()) });
     }
-    let config = AbiDecoderConfig::new().validate(true).validate_allow_trailing_bytes(true);
-    C::abi_decode_raw_with_config(*selector, arguments, config).map_err(|_| Failure::empty())
+    frame.restrict(function.purity);
+    (function.run)(frame, arguments)
 }
 
-/// Encodes what a call returns and charges for it.
-pub(crate) fn reply<C: SolCall>(frame: &mut Frame<'_>, returns: &C::Return) -> Result<Bytes> {
-    let bytes = C::abi_encode_returns(returns);
-    frame.charge_copy(bytes.len())?;
-    Ok(bytes.into())
+/// Selector and arguments; less than a selector is filled up with zeros, as `msg.sig` is.
+fn split(calldata: &[u8]) -> ([u8; 4], &[u8]) {
+    if let Some((selector, arguments)) = calldata.split_first_chunk() {
+        return (*selector, arguments);
+    }
+    let mut selector = [0; 4];
+    for (to, from) in selector.iter_mut().zip(calldata) {
+        *to = *from;
+    }
+    (selector, &[])
 }

@@ -3,6 +3,15 @@
 use alloy_primitives::Bytes;
 use alloy_sol_types::{Revert, SolError};
 
+#[allow(missing_docs)]
+mod interface {
+    alloy_sol_types::sol! {
+        #![sol(all_derives)]
+        "../contracts/src/interfaces/IPrecompile.sol"
+    }
+}
+pub use interface::IPrecompile;
+
 /// Why a call did not succeed; in each case the EVM undoes the call's changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {

@@ -9,12 +9,15 @@ pub(crate) const CALL_GAS: u64 = 100;
 pub(crate) const LOG_GAS: u64 = 375;
 /// KECCAK256's constant part.
 pub(crate) const KECCAK_GAS: u64 = 30;
+/// What the EVM's own precompile takes for recovering a signer.
+pub(crate) const ECRECOVER_GAS: u64 = 3_000;
 
 /// Counts the gas of one call against its limit.
 #[derive(Clone, Debug)]
 pub struct Meter {
     limit: u64,
     used: u64,
+    wanted: u64,
     refunded: i64,
     params: GasParams,
 }
@@ -22,7 +25,7 @@ pub struct Meter {
 impl Meter {
     /// A meter with `limit` gas and the active fork's prices.
     pub const fn new(limit: u64, params: GasParams) -> Self {
-        Self { limit, used: 0, refunded: 0, params }
+        Self { limit, used: 0, wanted: 0, refunded: 0, params }
     }
 
     /// Takes gas, or ends the call.
@@ -31,13 +34,24 @@ impl Meter {
     ///
     /// [`Failure::OutOfGas`].
     pub fn charge(&mut self, gas: u64) -> Result<()> {
-        match self.used.checked_add(gas) {
-            Some(used) if used <= self.limit => {
-                self.used = used;
-                Ok(())
-            }
-            _ => Err(Failure::OutOfGas),
-        }
+        self.require(gas)?;
+        self.used += gas;
+        Ok(())
+    }
+
+    /// Ends the call unless there is so much gas left.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::OutOfGas`].
+    pub fn require(&mut self, gas: u64) -> Result<()> {
+        self.wanted = self.wanted.max(self.used.saturating_add(gas));
+        if gas <= self.left() { Ok(()) } else { Err(Failure::OutOfGas) }
+    }
+
+    /// The least limit with which the call comes as far as it did, and past the charge that it failed at.
+    pub const fn wanted(&self) -> u64 {
+        self.wanted
     }
 
     /// Gas that is left.

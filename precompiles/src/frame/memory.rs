@@ -2,6 +2,7 @@
 
 use super::{Backend, Loaded, Result};
 use alloy_primitives::{Address, Log, U256};
+use openledger_abi::{ATTRIBUTION, DATANETS, PAYOUTS};
 use revm::interpreter::SStoreResult;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,10 @@ pub struct MemoryBackend {
     pub original: BTreeMap<(Address, U256), U256>,
     /// Slots accessed in this transaction.
     pub warm: BTreeSet<(Address, U256)>,
+    /// Accounts accessed in this transaction; at its start the precompiles, its sender and its receiver are.
+    pub warm_accounts: BTreeSet<Address>,
+    /// Accounts with code or a nonce, which are not empty even without wei.
+    pub occupied: BTreeSet<Address>,
     /// Wei.
     pub balances: BTreeMap<Address, U256>,
     /// Logs of this transaction.
@@ -27,10 +32,11 @@ pub struct MemoryBackend {
 }
 
 impl MemoryBackend {
-    /// Starts a new transaction: everything is cold again, and the logs are gone.
+    /// Starts a new transaction: everything but the precompiles is cold again, and the logs are gone.
     pub fn begin(&mut self) {
         self.original = self.storage.clone();
         self.warm.clear();
+        self.warm_accounts = [DATANETS, ATTRIBUTION, PAYOUTS].into();
         self.logs.clear();
     }
 
@@ -68,9 +74,15 @@ impl Backend for MemoryBackend {
         Ok(Some(Loaded { value: result, is_cold: present.is_cold }))
     }
 
-    fn is_empty(&mut self, account: Address, _skip_cold: bool) -> Result<Option<Loaded<bool>>> {
-        let empty = self.balances.get(&account).is_none_or(U256::is_zero);
-        Ok(Some(Loaded { value: empty, is_cold: false }))
+    fn is_empty(&mut self, account: Address, skip_cold: bool) -> Result<Option<Loaded<bool>>> {
+        if skip_cold && !self.warm_accounts.contains(&account) {
+            return Ok(None);
+        }
+        let is_cold = self.warm_accounts.insert(account);
+        let has_wei = self.balances.get(&account).is_some_and(|wei| !wei.is_zero());
+        let precompile = [DATANETS, ATTRIBUTION, PAYOUTS].contains(&account);
+        let empty = !has_wei && !precompile && !self.occupied.contains(&account);
+        Ok(Some(Loaded { value: empty, is_cold }))
     }
 
     fn balance(&mut self, account: Address) -> Result<U256> {
@@ -79,9 +91,11 @@ impl Backend for MemoryBackend {
 
     fn transfer(&mut self, from: Address, to: Address, wei: U256) -> Result<bool> {
         let Some(left) = self.balance(from)?.checked_sub(wei) else { return Ok(false) };
-        self.balances.insert(from, left);
-        let Some(sum) = self.balance(to)?.checked_add(wei) else { return Ok(false) };
-        self.balances.insert(to, sum);
+        if from != to {
+            let Some(sum) = self.balance(to)?.checked_add(wei) else { return Ok(false) };
+            self.balances.insert(from, left);
+            self.balances.insert(to, sum);
+        }
         Ok(true)
     }
 

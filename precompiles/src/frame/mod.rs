@@ -1,25 +1,42 @@
 //! What the three precompiles stand on: gas, storage with Solidity's layout, calls, errors.
 
+#[allow(dead_code)]
+mod array;
 mod backend;
 mod context;
 mod dispatch;
 mod error;
 mod evm;
+mod fixed;
+mod fork;
 mod gas;
 mod mapping;
 mod memory;
+#[allow(dead_code)]
+mod merkle;
 #[macro_use]
 mod packed;
+#[allow(dead_code)]
+mod signature;
+#[macro_use]
+mod table;
 mod text;
 
+#[allow(unused_imports)]
+pub(crate) use array::Array;
 pub use backend::{Backend, Loaded};
 pub use context::{Call, Frame};
-pub(crate) use dispatch::{Purity, enter, reply};
+pub use dispatch::MAX_CALLDATA;
+pub(crate) use dispatch::dispatch;
 pub(crate) use error::revert;
-pub use error::{Failure, Result};
+pub use error::{Failure, IPrecompile, Result};
 pub use evm::EvmBackend;
+pub(crate) use fixed::{load_elements, store_elements};
+pub use fork::{Activations, ActiveForks};
 pub use gas::Meter;
 pub(crate) use mapping::{entry, entry2};
 pub use memory::MemoryBackend;
 pub(crate) use packed::{Cursor, Field, Record, load, store, update};
+pub use table::{Function, Purity};
+pub(crate) use table::{abi_version, does, gives};
 pub(crate) use text::{load_text, store_text};

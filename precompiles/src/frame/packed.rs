@@ -2,6 +2,7 @@
 //! when it does not fit.
 
 use super::{Frame, Result};
+use alloy_primitives::aliases::{U24, U40, U96, U112};
 use alloy_primitives::{Address, B256, U256};
 
 /// A value type.
@@ -28,6 +29,31 @@ macro_rules! integers {
     )*};
 }
 integers!(u8, u16, u32, u64, u128);
+
+impl Field for bool {
+    const BYTES: usize = 1;
+    fn to_word(self) -> U256 {
+        U256::from(self)
+    }
+    fn from_word(word: U256) -> Self {
+        !word.is_zero()
+    }
+}
+
+macro_rules! odd_integers {
+    ($($type:ty),*) => {$(
+        impl Field for $type {
+            const BYTES: usize = <$type>::BYTES;
+            fn to_word(self) -> U256 {
+                U256::from(self)
+            }
+            fn from_word(word: U256) -> Self {
+                word.wrapping_to()
+            }
+        }
+    )*};
+}
+odd_integers!(U24, U40, U96, U112);
 
 impl Field for Address {
     const BYTES: usize = 20;

@@ -1,88 +1,77 @@
 //! The functions of `IPayouts`.
 
-use super::{credits, requests};
+use super::{channels, claims, credits, draws, requests, signatures, streams, tail};
 use crate::attribution::{find_model, price_of, split_of};
-use crate::frame::{Failure, Frame, Purity, Result, enter, reply};
-use alloy_primitives::Bytes;
-use alloy_sol_types::SolCall;
-use openledger_abi::IPayouts::{self, IPayoutsCalls as Calls, *};
+use crate::frame::{Failure, Function};
+use openledger_abi::IPayouts::*;
 use openledger_shares::{fee_wei, split_fee};
 
-/// What each function may do; `None` for a selector that the interface does not have.
-pub(crate) fn purity(selector: [u8; 4]) -> Option<Purity> {
-    Some(match selector {
-        deadlineBoundsCall::SELECTOR
-        | platformCall::SELECTOR
-        | requestOfCall::SELECTOR
-        | quoteCall::SELECTOR
-        | creditOfCall::SELECTOR => Purity::View,
-        refundCall::SELECTOR | claimCall::SELECTOR | claimForCall::SELECTOR | claimToCall::SELECTOR => {
-            Purity::Write
-        }
-        requestCall::SELECTOR => Purity::Payable,
-        _ => return None,
-    })
-}
-
-/// Runs a call.
-pub(crate) fn run(frame: &mut Frame<'_>, calldata: &[u8]) -> Result<Bytes> {
-    match enter::<IPayouts::IPayoutsCalls>(frame, calldata, purity)? {
-        Calls::deadlineBounds(_) => {
-            let settings = requests::settings(frame)?;
-            let returns = deadlineBoundsReturn {
-                minimum: settings.minimum_deadline,
-                maximum: settings.maximum_deadline,
-            };
-            reply::<deadlineBoundsCall>(frame, &returns)
-        }
-        Calls::platform(_) => {
-            let platform = requests::platform(frame)?;
-            reply::<platformCall>(frame, &platform)
-        }
-        Calls::requestOf(call) => {
-            let (_, record) = requests::known(frame, call.requestId)?;
-            reply::<requestOfCall>(frame, &requests::show(&record))
-        }
-        Calls::quote(call) => {
-            let model = find_model(frame, call.model)?;
-            let price = price_of(frame, &model)?;
-            let fee = fee_wei(&price, call.tokensIn, call.tokensOut);
-            let Some(parts) = split_fee(&price, &split_of(&model), fee) else {
-                return Err(Failure::because("a model with a wrong split"));
-            };
-            let quote = Quote {
-                fee,
-                platform: parts.platform_wei,
-                model: parts.model_wei,
-                stakers: parts.stakers_wei,
-                contributors: parts.contributors_wei,
-            };
-            reply::<quoteCall>(frame, &quote)
-        }
-        Calls::creditOf(call) => {
-            let (_, credit) = credits::credit_of(frame, call.account)?;
-            reply::<creditOfCall>(frame, &credit)
-        }
-        Calls::request(call) => {
-            let id = requests::request(frame, &call)?;
-            reply::<requestCall>(frame, &id)
-        }
-        Calls::refund(call) => {
-            requests::refund(frame, call.requestId)?;
-            Ok(Bytes::new())
-        }
-        Calls::claim(_) => {
-            let account = frame.caller();
-            let amount = credits::claim(frame, account, account)?;
-            reply::<claimCall>(frame, &amount)
-        }
-        Calls::claimFor(call) => {
-            let amount = credits::claim(frame, call.account, call.account)?;
-            reply::<claimForCall>(frame, &amount)
-        }
-        Calls::claimTo(call) => {
-            let amount = credits::claim_to(frame, call.account, call.to)?;
-            reply::<claimToCall>(frame, &amount)
-        }
-    }
-}
+/// The functions of the precompile.
+pub(crate) static FUNCTIONS: &[Function] = functions! {
+    View deadlineBoundsCall since Meridian gives |frame, _| {
+        let settings = requests::settings(frame)?;
+        Ok(deadlineBoundsReturn {
+            minimum: settings.minimum_deadline,
+            maximum: settings.maximum_deadline,
+        })
+    };
+    View platformCall since Meridian gives |frame, _| requests::platform(frame);
+    View requestOfCall since Meridian gives |frame, call| {
+        let (_, record) = requests::known(frame, call.requestId)?;
+        Ok(requests::show(&record))
+    };
+    View quoteCall since Meridian gives |frame, call| {
+        let model = find_model(frame, call.model)?;
+        let price = price_of(frame, &model)?;
+        let fee = fee_wei(&price, call.tokensIn, call.tokensOut);
+        let Some(parts) = split_fee(&price, &split_of(&model), fee) else {
+            return Err(Failure::because("a model with a wrong split"));
+        };
+        let quote = Quote {
+            fee,
+            platform: parts.platform_wei,
+            model: parts.model_wei,
+            stakers: parts.stakers_wei,
+            contributors: parts.contributors_wei,
+        };
+        Ok(quote)
+    };
+    View creditOfCall since Meridian gives |frame, call| {
+        let (_, credit) = credits::credit_of(frame, call.account)?;
+        Ok(credit)
+    };
+    Payable requestCall since Meridian gives |frame, call| requests::request(frame, &call);
+    Write refundCall since Meridian does |frame, call| requests::refund(frame, call.requestId);
+    Write claimCall since Meridian gives |frame, _| {
+        let account = frame.caller();
+        claims::claim(frame, account, account)
+    };
+    Write claimForCall since Meridian gives |frame, call| claims::claim(frame, call.account, call.account);
+    Write claimToCall since Meridian gives |frame, call| claims::claim_to(frame, call.account, call.to);
+    View accruedOfCall since Meridian gives |frame, call| draws::accrued_of(frame, call.contribution);
+    Write drawCall since Meridian gives |frame, call| draws::draw(frame, &call.contributions);
+    Write drawAndClaimCall since Meridian gives |frame, call| {
+        draws::draw(frame, &call.contributions)?;
+        let account = frame.caller();
+        claims::claim(frame, account, account)
+    };
+    Write claimTailCall since Meridian gives tail::claim;
+    View isTailClaimedCall since Meridian gives |frame, call| {
+        tail::is_claimed(frame, call.requestId, call.index)
+    };
+    Write claimBySignatureCall since Meridian gives claims::claim_by_signature;
+    View noncesCall since Meridian gives |frame, call| Ok(claims::nonce_of(frame, call.account)?.1);
+    View DOMAIN_SEPARATORCall since Meridian gives |frame, _| signatures::domain(frame);
+    Payable openChannelCall since Meridian gives channels::open_channel;
+    Payable fundChannelCall since Meridian does |frame, call| {
+        channels::fund(frame, call.channel, call.expiry)
+    };
+    Write redeemVoucherCall since Meridian gives channels::redeem;
+    Write closeChannelCall since Meridian gives |frame, call| channels::close(frame, call.channel);
+    View channelOfCall since Meridian gives |frame, call| channels::channel_of(frame, call.channel);
+    Payable openStreamCall since Meridian gives streams::open_stream;
+    Payable fundStreamCall since Meridian does |frame, call| streams::fund(frame, call.stream);
+    Write drawStreamCall since Meridian gives |frame, call| streams::draw(frame, call.stream);
+    Write closeStreamCall since Meridian gives |frame, call| streams::close(frame, call.stream);
+    View streamOfCall since Meridian gives |frame, call| streams::stream_of(frame, call.stream);
+};

@@ -1,11 +1,11 @@
 //! Requests: escrowed, settled or refunded, each once.
 
 use super::layout::*;
-use crate::attribution::{check_serving, find_model, price_of};
+use crate::attribution::{check_standing, find_model, price_of};
 use crate::frame::{Frame, Result, entry, load, revert, store, update};
 use alloy_primitives::{Address, B256, U256};
 use openledger_abi::IPayouts::{self, *};
-use openledger_abi::{PAYOUTS, licence};
+use openledger_abi::PAYOUTS;
 use openledger_shares::{fee_wei, request_id};
 
 pub(super) fn settings(frame: &mut Frame<'_>) -> Result<Settings> {
@@ -56,9 +56,9 @@ pub(super) fn request(frame: &mut Frame<'_>, call: &requestCall) -> Result<B256>
     if value < minimum {
         revert!(FeeBelowPrice { minimum, given: value });
     }
-    // Far above any supply; it keeps every later amount within 128 bits.
-    let Ok(max_fee) = u128::try_from(value) else {
-        revert!(FeeAboveMaximum { maximum: U256::from(u128::MAX), fee: value });
+    let max_fee = match u128::try_from(value) {
+        Ok(max_fee) if max_fee <= MAX_FEE => max_fee,
+        _ => revert!(FeeAboveMaximum { maximum: U256::from(MAX_FEE), fee: value }),
     };
     let bounds = settings(frame)?;
     let (earliest, latest) =
@@ -69,7 +69,7 @@ pub(super) fn request(frame: &mut Frame<'_>, call: &requestCall) -> Result<B256>
     if deadline > latest {
         revert!(DeadlineTooFar { latest, given: deadline });
     }
-    check_serving(frame, &head, licence::SERVE)?;
+    check_standing(frame, &head)?;
     frame.charge_keccak(160)?;
     let id = request_id(frame.chain_id(), payer, model, promptHash, deadline);
     let (slot, existing) = find(frame, id)?;

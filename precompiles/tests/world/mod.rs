@@ -1,11 +1,14 @@
 //! A chain in memory with the three precompiles: calls that fail leave it as it was.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod signing;
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{Revert, SolCall, SolError, SolInterface};
 use openledger_abi::IAttribution::*;
 use openledger_abi::IDatanets::*;
 use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
+use openledger_precompiles::IPrecompile::IPrecompileErrors;
 use openledger_precompiles::{
     Call, Failure, Frame, MemoryBackend, Meter, Parameters, Precompile, execute, genesis_storage,
 };
@@ -37,6 +40,8 @@ pub fn parameters() -> Parameters {
 pub struct World {
     pub state: MemoryBackend,
     pub gas_used: u64,
+    pub gas_refunded: i64,
+    pub gas_wanted: u64,
 }
 
 impl World {
@@ -50,12 +55,14 @@ impl World {
         for account in [CURATOR, ALICE, BOB, MODELLER, PAYER] {
             state.balances.insert(account, U256::from(RICH));
         }
-        Self { state, gas_used: 0 }
+        Self { state, gas_used: 0, gas_refunded: 0, gas_wanted: 0 }
     }
 
     pub fn raw(&mut self, to: Precompile, call: Call, gas: u64, data: &[u8]) -> Result<Bytes, Failure> {
         let before = self.state.clone();
         self.state.begin();
+        // The sender and, as in these tests' EVM, the coinbase at the zero address.
+        self.state.warm_accounts.extend([call.caller, Address::ZERO]);
         let mut meter = Meter::new(gas, GasParams::new_spec(SpecId::PRAGUE));
         let result = if openledger_precompiles::Backend::transfer(
             &mut self.state,
@@ -70,7 +77,8 @@ impl World {
         } else {
             panic!("{} cannot send {}", call.caller, call.value)
         };
-        self.gas_used = meter.used();
+        (self.gas_used, self.gas_refunded, self.gas_wanted) =
+            (meter.used(), meter.refunded(), meter.wanted());
         assert!(meter.used() <= gas);
         if let Err(failure) = &result {
             self.state = before;
@@ -160,7 +168,8 @@ fn declared(to: Precompile, failure: &Failure) {
         Precompile::Attribution => IAttribution::IAttributionErrors::abi_decode_validate(data).is_ok(),
         Precompile::Payouts => IPayouts::IPayoutsErrors::abi_decode_validate(data).is_ok(),
     };
-    let readable = data.is_empty() || by_interface || Revert::abi_decode_validate(data).is_ok();
+    let by_frame = IPrecompileErrors::abi_decode_validate(data).is_ok();
+    let readable = data.is_empty() || by_interface || by_frame || Revert::abi_decode_validate(data).is_ok();
     assert!(readable, "{to:?} does not declare the error {data}");
 }
 

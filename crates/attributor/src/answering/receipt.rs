@@ -120,6 +120,9 @@ pub(super) mod tests {
             scoreRoot: B256::repeat_byte(7),
             fee: U256::from(5),
             contributorsWei: U256::from(3),
+            number: 1,
+            tailPpm: 0,
+            status: IAttribution::ReceiptStatus::Settled,
         };
         let mut record = prepared();
         adopt(&mut record, &info(B256::repeat_byte(4)), chains.clone(), B256::repeat_byte(8));

@@ -1,4 +1,4 @@
-//! Builds the L2 genesis: predeploys, preinstalls, our façades and precompile accounts. Nobody owns
+//! Builds the L2 genesis: predeploys, preinstalls, our façades, court and precompile accounts. Nobody owns
 //! OPEN in it; all of it comes by deposits.
 
 mod evm;
@@ -54,8 +54,25 @@ pub struct L2Parameters {
     pub fee_withdrawal_minimum: U256,
     /// What the precompiles start with.
     pub precompiles: Parameters,
+    /// What the court asks for.
+    pub court: CourtParameters,
     /// Seconds between two blocks.
     pub block_time_seconds: u64,
+}
+
+/// What challenging a receipt costs, and how long each step of a case may take.
+#[derive(Debug, Clone)]
+pub struct CourtParameters {
+    /// Wei that a challenge costs.
+    pub challenge_stake_wei: U256,
+    /// Wei that an appeal costs.
+    pub appeal_bond_wei: U256,
+    /// Blocks for the attestor to deliver evidence.
+    pub evidence_blocks: u64,
+    /// Blocks for the judges to vote.
+    pub voting_blocks: u64,
+    /// Blocks for the loser to appeal.
+    pub appeal_blocks: u64,
 }
 
 impl L2Parameters {
@@ -75,6 +92,13 @@ impl L2Parameters {
                 platform: accounts.platform.address(),
                 minimum_deadline: 30,
                 maximum_deadline: 3_600,
+            },
+            court: CourtParameters {
+                challenge_stake_wei: U256::from(100_000_000_000_000_000u64),
+                appeal_bond_wei: U256::from(200_000_000_000_000_000u64),
+                evidence_blocks: 60,
+                voting_blocks: 60,
+                appeal_blocks: 60,
             },
             block_time_seconds: 1,
         }

@@ -1,6 +1,7 @@
-//! What is OpenLedger's own in genesis: the precompiles' accounts and the façades.
+//! What is OpenLedger's own in genesis: the precompiles' accounts, the façades and the court.
 
-use openledger_abi::{CLAIM_ROUTER, CONTRIBUTION_TOKEN, DATANET_TOKEN};
+use alloy_sol_types::SolValue;
+use openledger_abi::{CLAIM_ROUTER, CONTRIBUTION_TOKEN, COURT, DATANET_TOKEN};
 use openledger_precompiles::{CODE, genesis_storage};
 
 use super::{L2Parameters, evm::GenesisEvm};
@@ -22,5 +23,16 @@ pub(super) fn place(
         let constructed = evm.construct(name, artifacts.own(name)?.init_code)?;
         evm.put(address, constructed.code, constructed.storage);
     }
+    let court = &parameters.court;
+    let arguments = (
+        court.challenge_stake_wei,
+        court.appeal_bond_wei,
+        court.evidence_blocks,
+        court.voting_blocks,
+        court.appeal_blocks,
+    )
+        .abi_encode_params();
+    let constructed = evm.construct("Court", artifacts.own("Court")?.init_code_with(&arguments))?;
+    evm.put(COURT, constructed.code, constructed.storage);
     Ok(())
 }

@@ -4,7 +4,7 @@
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use alloy_sol_types::{SolCall, sol};
 use openledger_abi::{
-    BASE_FEE_VAULT, CLAIM_ROUTER, CONTRIBUTION_TOKEN, DATANET_TOKEN, DATANETS, GAS_PRICE_ORACLE,
+    BASE_FEE_VAULT, CLAIM_ROUTER, CONTRIBUTION_TOKEN, COURT, DATANET_TOKEN, DATANETS, GAS_PRICE_ORACLE, ICourt,
     L1_ATTRIBUTES_DEPOSITOR, L1_BLOCK, L2_CROSS_DOMAIN_MESSENGER, L2_ERC721_BRIDGE, L2_STANDARD_BRIDGE,
     L2_TO_L1_MESSAGE_PASSER, OPERATOR_FEE_VAULT, PROXY_ADMIN, SEQUENCER_FEE_VAULT, WETH, op::IL1Block,
 };
@@ -227,4 +227,15 @@ fn facades_and_precompile_accounts_are_there() {
     let datanets = &fixture.built.genesis.alloc[&DATANETS];
     assert!(datanets.storage.as_ref().is_some_and(|storage| !storage.is_empty()));
     assert_eq!((datanets.code.clone(), datanets.nonce), (Some(Bytes::from_static(&[0xef])), Some(1)));
+}
+
+#[test]
+fn court_asks_for_what_the_network_chose() {
+    let mut fixture = Fixture::new();
+    let chosen = fixture.parameters.court.clone();
+    assert_eq!(fixture.call(COURT, &ICourt::challengeStakeCall {}), chosen.challenge_stake_wei);
+    assert_eq!(fixture.call(COURT, &ICourt::appealBondCall {}), chosen.appeal_bond_wei);
+    let periods = fixture.call(COURT, &ICourt::periodsCall {});
+    let blocks = (chosen.evidence_blocks, chosen.voting_blocks, chosen.appeal_blocks);
+    assert_eq!((periods.evidence, periods.voting, periods.appeal), blocks);
 }

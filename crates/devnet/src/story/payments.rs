@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::{B256, U256, utils::format_ether};
 use alloy_sol_types::SolEvent;
 use openledger_abi::{ATTRIBUTION, IAttribution, IPayouts, PAYOUTS};
+use openledger_shares::divide_wei;
 
 use super::{CreditReport, QuestionPlan, ReceiptReport, play::failed, player::Player};
 use crate::{DevnetError, Wallet};
@@ -26,15 +27,6 @@ impl Player<'_> {
         for log in &logs {
             if let Ok(event) = IPayouts::Settled::decode_log(log) {
                 settled = Some(event.data);
-            } else if let Ok(event) = IPayouts::Credited::decode_log(log) {
-                let datanet = self.contributions.get(&event.contribution).copied().unwrap_or_default();
-                credited.push(CreditReport {
-                    account: self.name(event.account),
-                    datanet: self.datanet_name(datanet),
-                    cluster: Some(format!("{}/{}", event.contribution, event.row)),
-                    shares_ppm: event.ppm,
-                    wei: event.amount,
-                });
             } else if let Ok(event) = IPayouts::UnattributedCredited::decode_log(log) {
                 credited.push(CreditReport {
                     account: self.name(event.account),
@@ -46,6 +38,7 @@ impl Player<'_> {
             }
         }
         let settled = settled.ok_or_else(|| failed("the receipt's block holds no settlement"))?;
+        credited.extend(self.clusters(wallet, request_id, settled.contributors).await?);
         Ok(ReceiptReport {
             request_id,
             block: info.blockNumber,
@@ -61,6 +54,28 @@ impl Player<'_> {
             refunded_wei: settled.refunded,
             unattributed_ppm: info.unattributedPpm,
         })
+    }
+
+    /// What each cluster of an answer earned: its share of what the contributors got, divided as the chain divides it.
+    async fn clusters(
+        &self,
+        wallet: &Wallet,
+        request_id: B256,
+        contributors: U256,
+    ) -> Result<Vec<CreditReport>, DevnetError> {
+        let page =
+            IAttribution::lineageOfCall { requestId: request_id, offset: U256::ZERO, limit: U256::MAX };
+        let entries = wallet.view(ATTRIBUTION, &page).await?.entries;
+        let ppm: Vec<u32> = entries.iter().map(|entry| entry.ppm).collect();
+        let amounts = divide_wei(contributors, &ppm).map_err(|error| failed(&error.to_string()))?;
+        let report = |(entry, wei): (IAttribution::LineageEntry, U256)| CreditReport {
+            account: self.name(entry.owner),
+            datanet: self.datanet_name(entry.datanet),
+            cluster: Some(format!("{}/{}", entry.contribution, entry.row)),
+            shares_ppm: entry.ppm,
+            wei,
+        };
+        Ok(entries.into_iter().zip(amounts).map(report).collect())
     }
 
     pub(super) fn print(&self, number: u64, question: &QuestionPlan, receipt: &ReceiptReport) {

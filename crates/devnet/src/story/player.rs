@@ -29,8 +29,8 @@ pub(super) struct Player<'a> {
     pub(super) names: BTreeMap<Address, String>,
     /// Numbers of the Datanets on chain, by name.
     pub(super) datanets: BTreeMap<String, u64>,
-    /// Datanet of each contribution on chain.
-    pub(super) contributions: BTreeMap<u64, u64>,
+    /// Contributions on chain, by the account that made them.
+    pub(super) contributions: BTreeMap<String, Vec<u64>>,
     /// Numbers of the models on chain, by name.
     pub(super) models: BTreeMap<String, u64>,
     pub(super) attributor: AttributorClient,
@@ -123,7 +123,7 @@ impl<'a> Player<'a> {
             };
             let call = Call::function(format!("reveal {}'s contribution", plan.account), DATANETS, &reveal);
             let revealed: IDatanets::Revealed = event(&wallet.send(call).await?)?;
-            self.contributions.insert(revealed.contribution, datanet);
+            self.contributions.entry(plan.account.clone()).or_default().push(revealed.contribution);
             println!(
                 "  {}: {} rows for {}, contribution {}, priority {}",
                 plan.account, revealed.rows, plan.datanet, revealed.contribution, revealed.priority
@@ -203,12 +203,18 @@ impl<'a> Player<'a> {
         let mut withdrawals = Vec::new();
         for plan in &self.story.claims {
             let wallet = self.wallet(&plan.account)?;
-            let owed = wallet.view(PAYOUTS, &IPayouts::creditOfCall { account: wallet.address() }).await?;
+            let contributions = self.contributions.get(&plan.account).cloned().unwrap_or_default();
+            let mut owed =
+                wallet.view(PAYOUTS, &IPayouts::creditOfCall { account: wallet.address() }).await?;
+            for &contribution in &contributions {
+                owed += wallet.view(PAYOUTS, &IPayouts::accruedOfCall { contribution }).await?.amount;
+            }
             if owed.is_zero() {
                 println!("\n{} has earned nothing to claim", plan.account);
                 continue;
             }
-            let claim = Call::function(format!("{} claims", plan.account), PAYOUTS, &IPayouts::claimCall {});
+            let claim = IPayouts::drawAndClaimCall { contributions };
+            let claim = Call::function(format!("{} claims", plan.account), PAYOUTS, &claim);
             let claimed: IPayouts::Claimed = event(&wallet.send(claim).await?)?;
             println!("\n{} claims {} OPEN", plan.account, format_ether(claimed.amount));
             if plan.withdraw_to_l1 {

@@ -1,12 +1,9 @@
-//! Every function of Datanets, and every error of its interface.
-#![allow(clippy::unwrap_used)]
+//! Datanets, commitments, versions, transfers.
 
-mod world;
-
+use crate::world::*;
 use alloy_primitives::{Address, B256, U256};
 use openledger_abi::IDatanets::*;
 use openledger_abi::{CONTRIBUTION_TOKEN, DATANET_TOKEN};
-use world::*;
 
 #[test]
 fn datanet_is_created_and_shown_with_its_texts() {
