@@ -179,6 +179,7 @@ mod tests {
             root,
             priority: 1,
             sinceVersion: 0,
+            status: IDatanets::ContributionStatus::Pending,
         };
         let on_chain = OnChain::Contribution(7);
         (ContributionUpload { datanet: 3, owner, root, on_chain, rows, signature: Bytes::new() }, info)

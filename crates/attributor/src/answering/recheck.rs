@@ -110,6 +110,9 @@ mod tests {
             scoreRoot: B256::repeat_byte(5),
             fee: Default::default(),
             contributorsWei: Default::default(),
+            number: 1,
+            tailPpm: 0,
+            status: IAttribution::ReceiptStatus::Settled,
         };
         chain.returns(ATTRIBUTION, &IAttribution::receiptOfCall::abi_encode_returns(&info)).await;
         let shared = stub::service(folder.path(), chain.connect());
