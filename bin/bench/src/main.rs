@@ -1,0 +1,148 @@
+//! Measures the core; see the README.
+
+mod accounts;
+mod blocks;
+mod genesis;
+mod import;
+mod limit;
+mod load;
+mod report;
+mod root;
+mod sequence;
+mod serve;
+mod stored;
+mod workload;
+
+use std::{fs, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use eyre::Result;
+
+use crate::{import::ImportSizes, report::Results, sequence::SequenceSizes};
+
+/// Measures the core, and writes numbers and a table.
+#[derive(Debug, Parser)]
+#[command(name = "bench-core", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Parts to measure; all where it is left out.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Times that each comparison is made.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Funded accounts of the chain that is imported, and of the state that is sealed on.
+    #[arg(long, default_value_t = 1_000_000)]
+    accounts: u64,
+    /// Blocks of each kind to import in each round.
+    #[arg(long, default_value_t = 32)]
+    blocks: usize,
+    /// Gas that the blocks to import are filled with.
+    #[arg(long, default_value_t = genesis::BLOCK_GAS)]
+    block_gas: u64,
+    /// Transactions of each kind to sequence.
+    #[arg(long, default_value_t = 60_000)]
+    transactions: usize,
+    /// Their senders.
+    #[arg(long, default_value_t = 200)]
+    senders: usize,
+    /// Leaves of the largest trie; the smaller ones and the changes shrink with it.
+    #[arg(long, default_value_t = 10_000_000)]
+    leaves: usize,
+    /// Accounts that the sealed block changes.
+    #[arg(long, default_value_t = 10_000)]
+    sealed: u64,
+    /// Blocks before a restart.
+    #[arg(long, default_value_t = 100_000)]
+    open_blocks: u64,
+    /// anvil 1.7.1.
+    #[arg(long, default_value = "contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")]
+    anvil: PathBuf,
+    /// Where databases are made, on the disk to measure.
+    #[arg(long, default_value = "target/bench")]
+    folder: PathBuf,
+    /// Where the numbers go.
+    #[arg(long, default_value = "target/bench/core.json")]
+    json: PathBuf,
+    /// The document with the table to replace; without it none is.
+    #[arg(long)]
+    docs: Option<PathBuf>,
+    /// The date that the table names.
+    #[arg(long, default_value = "undated")]
+    date: String,
+    /// The command that the table names.
+    #[arg(long, default_value = "make bench-core")]
+    command_line: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the node that is measured.
+    #[command(hide = true)]
+    Serve(serve::ServeArguments),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Importing blocks, against bare revm in memory; disk use.
+    Import,
+    /// From the socket to a durable block, against anvil and recovery.
+    Sequence,
+    /// Updating tries, against computing them anew.
+    Root,
+    /// The root of a block over a stored state.
+    Seal,
+    /// A start after many blocks.
+    Open,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(Command::Serve(serving)) = arguments.command {
+        return serve::serve(serving).await;
+    }
+    let base = &arguments.folder;
+    fs::create_dir_all(base)?;
+    let wants = |part| arguments.only.is_empty() || arguments.only.contains(&part);
+    let rounds = arguments.rounds.max(1);
+    let mut results = Results::load(&arguments.json);
+    if wants(Part::Import) {
+        let sizes = ImportSizes {
+            accounts: arguments.accounts,
+            rounds,
+            blocks: arguments.blocks,
+            gas: arguments.block_gas,
+        };
+        import::measure(sizes, base, &mut results).await?;
+        results.write_json(&arguments.json)?;
+    }
+    if wants(Part::Sequence) {
+        let sizes = SequenceSizes {
+            rounds,
+            transactions: arguments.transactions,
+            senders: arguments.senders,
+            anvil: arguments.anvil,
+        };
+        sequence::measure(&sizes, base, &mut results).await?;
+        results.write_json(&arguments.json)?;
+    }
+    if wants(Part::Seal) {
+        stored::seal(arguments.accounts, arguments.sealed, rounds, base, &mut results)?;
+        results.write_json(&arguments.json)?;
+    }
+    if wants(Part::Open) {
+        stored::open(arguments.open_blocks, rounds, base, &mut results)?;
+        results.write_json(&arguments.json)?;
+    }
+    if wants(Part::Root) {
+        root::measure(arguments.leaves, rounds, &mut results)?;
+    }
+    results.write_json(&arguments.json)?;
+    println!("{}", report::machine());
+    if let Some(docs) = &arguments.docs {
+        results.write_table(docs, &arguments.date, &arguments.command_line)?;
+    }
+    Ok(())
+}
