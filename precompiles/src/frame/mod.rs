@@ -1,7 +1,5 @@
 //! What the three precompiles stand on: gas, storage with Solidity's layout, calls, errors.
 
-#[allow(dead_code)]
-mod array;
 mod backend;
 mod context;
 mod dispatch;
@@ -12,18 +10,13 @@ mod fork;
 mod gas;
 mod mapping;
 mod memory;
-#[allow(dead_code)]
-mod merkle;
 #[macro_use]
 mod packed;
-#[allow(dead_code)]
 mod signature;
 #[macro_use]
 mod table;
 mod text;
 
-#[allow(unused_imports)]
-pub(crate) use array::Array;
 pub use backend::{Backend, Loaded};
 pub use context::{Call, Frame};
 pub use dispatch::MAX_CALLDATA;

@@ -215,7 +215,12 @@ impl Planner {
     }
 
     fn close_channel(&mut self) -> Planned {
-        let channel = self.channel();
+        let mut channel = self.channel();
+        // Where one ends just now, that is the one.
+        let ending = self.facts.channels.iter().find(|known| known.expiry == self.now);
+        if let Some(ending) = ending {
+            channel = ending.clone();
+        }
         let who = if self.rng.one_in(2) { self.who() } else { channel.provider };
         Planned::payouts(who, &closeChannelCall { channel: channel.id })
     }

@@ -156,7 +156,9 @@ impl Planner {
             2 => self.hero_reveals(Terms { uses: 15, purposes: 2, ..Terms::default() }),
             3 => self.hero_publishes(datanet),
             4 => {
-                let terms = Grant { uses: 15, purposes: 0, regions: 0, until: 0 };
+                // Now and then it ends while models are being registered.
+                let until = if self.rng.one_in(2) { self.now + 40 } else { 0 };
+                let terms = Grant { uses: 15, purposes: 0, regions: 0, until };
                 let call = grantCall { contribution, grantee: HERO, terms };
                 Planned::datanets(HERO, &call).noted(Note::Granted(contribution, HERO))
             }
