@@ -11,10 +11,11 @@ use alloy_eips::{BlockNumHash, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
+use op_alloy_consensus::TxDeposit;
 use openledger_chainspec::{RollupConfig, RollupGenesis, SystemConfig};
 use openledger_derivation::{ChainEngine, ChainHeads, Driver, DriverConfig};
 use openledger_l1::{L1Source, L1Transaction, MemoryL1};
+use openledger_primitives::OpenTxEnvelope;
 use openledger_protocol::{
     L1OriginData, L2BlockRef, apply_config_updates, attributes, deposits::encode_deposit_log,
 };
@@ -199,7 +200,7 @@ impl World {
     }
 
     /// The verifier's block.
-    pub fn derived(&self, number: u64) -> Block<OpTxEnvelope> {
+    pub fn derived(&self, number: u64) -> Block<OpenTxEnvelope> {
         self.replica.block(number).unwrap().unwrap().1
     }
 
