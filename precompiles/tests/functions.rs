@@ -5,7 +5,7 @@ mod world;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
-use openledger_abi::IAttribution::{FeeAboveMaximum, NotInModel, UnknownReceipt, *};
+use openledger_abi::IAttribution::{FeeAboveMaximum, NotInModel, RowOutOfRange, UnknownReceipt, *};
 use openledger_abi::IDatanets::{
     NotFacade, TooLong, UnknownContribution, UnknownDatanet, UnknownVersion, ZeroAddress, *,
 };

@@ -43,7 +43,7 @@ impl RollupConfig {
             Some((*fork, time.as_u64()?))
         };
         // Of the chains that have no such key, Regolith is active from the start.
-        let regolith = self.other.get("regolith_time").is_none().then_some((OpHardfork::Regolith, 0));
+        let regolith = (!self.other.contains_key("regolith_time")).then_some((OpHardfork::Regolith, 0));
         let times = OpHardfork::VARIANTS.iter().filter_map(time).chain(regolith);
         ChainSpec::of_op_chain(self.l2_chain_id, self.chain_op_config.unwrap_or_default(), times)
     }

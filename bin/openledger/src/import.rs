@@ -126,8 +126,7 @@ mod tests {
 
     #[test]
     fn items_are_read_one_after_the_other() {
-        let short =
-            alloy_rlp::encode(vec![1_u8, 2, 3].iter().map(|byte| u64::from(*byte)).collect::<Vec<_>>());
+        let short = alloy_rlp::encode([1_u8, 2, 3].iter().map(|byte| u64::from(*byte)).collect::<Vec<_>>());
         let long = alloy_rlp::encode(vec![u64::MAX; 100]);
         let file = [short.clone(), long.clone()].concat();
         let mut rest = &file[..];

@@ -41,7 +41,7 @@ fn receipts_hold_for_the_window_and_at_most_a_sixteenth_more() {
         w.state.time += u64::from(salt) * 5 % 23;
     }
     let locked = bond_of(&mut w).1;
-    assert!(locked > 0 && locked < 30 * C && locked % C == 0, "{locked}");
+    assert!(locked > 0 && locked < 30 * C && locked.is_multiple_of(C), "{locked}");
     w.state.time += 10_000;
     assert_eq!(bond_of(&mut w), (1_000_000_000, 0));
     settle(&mut w, 200).unwrap();

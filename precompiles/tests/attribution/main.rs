@@ -64,8 +64,8 @@ fn revocable() -> IDatanets::Terms {
     IDatanets::Terms { uses: 15, revocable: true, ..IDatanets::Terms::default() }
 }
 
-fn withdraw(w: &mut World, contribution: u64, lastValid: u64) {
-    w.call(ALICE, 0, IDatanets::withdrawLicenceCall { contribution, lastValid }).unwrap();
+fn withdraw(w: &mut World, contribution: u64, last: u64) {
+    w.call(ALICE, 0, IDatanets::withdrawLicenceCall { contribution, lastValid: last }).unwrap();
 }
 
 fn grant(w: &mut World, contribution: u64, uses: u16, until: u64) {

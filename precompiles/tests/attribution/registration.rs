@@ -143,9 +143,9 @@ fn more_restricted_contributions_than_are_examined_are_refused() {
 #[test]
 fn faithfulness_is_the_owners_word_and_the_latest_counts() {
     let mut w = World::with_model();
-    let publish = |ldsPpm| publishFaithfulnessCall {
+    let publish = |lds_ppm| publishFaithfulnessCall {
         model: 1,
-        ldsPpm,
+        ldsPpm: lds_ppm,
         errorPpm: 40_000,
         samples: 128,
         evidence: B256::repeat_byte(1),

@@ -34,7 +34,7 @@ fn tail_is_kept_with_its_wei() {
     let mut w = World::with_model();
     let id = w.request(1_000_000, 1).unwrap();
     let answer = receipt(id, 100_001, vec![share(1, 0, 333_333), share(1, 9, 333_333)]);
-    let call = settleTailCall { receipt: answer.clone(), tail: tail(233_333, 600) };
+    let call = settleTailCall { receipt: answer, tail: tail(233_333, 600) };
     w.call(MODELLER, 0, call).unwrap();
     let amount = U256::from(931 - 689);
     let event = TailSettled { requestId: id, root: B256::repeat_byte(8), ppm: 233_333, leaves: 600, amount };

@@ -14,8 +14,8 @@ fn on_revocable() -> (World, u64, u64) {
 }
 
 fn ask(w: &mut World, model: u64, salt: u8) -> Result<B256, Failure> {
-    let (promptHash, deadline) = (B256::repeat_byte(salt), w.state.time + 600);
-    w.call(PAYER, 1_000_000, IPayouts::requestCall { model, promptHash, deadline })
+    let (prompt, deadline) = (B256::repeat_byte(salt), w.state.time + 600);
+    w.call(PAYER, 1_000_000, IPayouts::requestCall { model, promptHash: prompt, deadline })
 }
 
 #[test]
@@ -90,14 +90,19 @@ fn revoked_grant_limits_the_models_that_rely_on_it() {
     let (datanet, c) = datanet_under(&mut w, IDatanets::Terms::default());
     grant(&mut w, c, TRAIN | SERVE, 0);
     let model = register(&mut w, on(vec![at(datanet, 1)]), ModelExtras::default()).unwrap();
-    let lastValid = w.state.time + 7;
-    let revoke =
-        IDatanets::revokeGrantCall { contribution: c, grantee: MODELLER, model: 0, purposes: 0, lastValid };
+    let last = w.state.time + 7;
+    let revoke = IDatanets::revokeGrantCall {
+        contribution: c,
+        grantee: MODELLER,
+        model: 0,
+        purposes: 0,
+        lastValid: last,
+    };
     w.call(ALICE, 0, revoke).unwrap();
     assert_eq!(events::<ModelLimited>(&w).len(), 1);
-    assert_eq!(view(&mut w, standingOfCall { model }).validUntil, lastValid);
+    assert_eq!(view(&mut w, standingOfCall { model }).validUntil, last);
     ask(&mut w, model, 1).unwrap();
-    w.state.time = lastValid + 1;
+    w.state.time = last + 1;
     reverts(ask(&mut w, model, 2), LicenceForbids { contribution: c, r#use: SERVE });
 }
 

@@ -21,9 +21,9 @@ fn channel_is_opened_once_with_value_and_time() {
     let mut w = World::new();
     let call =
         openChannelCall { provider: PROVIDER, signer: Address::ZERO, expiry: EXPIRY, salt: B256::ZERO };
-    reverts(w.call(PAYER, 5, openChannelCall { provider: Address::ZERO, ..call.clone() }), ZeroAddress {});
+    reverts(w.call(PAYER, 5, openChannelCall { provider: Address::ZERO, ..call }), ZeroAddress {});
     reverts(w.call(PAYER, 0, call.clone()), NoValue {});
-    let soon = openChannelCall { expiry: w.state.time + 3_599, ..call.clone() };
+    let soon = openChannelCall { expiry: w.state.time + 3_599, ..call };
     let earliest = w.state.time + 3_600;
     reverts(w.call(PAYER, 5, soon.clone()), ExpiryTooSoon { earliest, given: soon.expiry });
     let channel = w.call(PAYER, 5, call.clone()).unwrap();

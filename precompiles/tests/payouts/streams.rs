@@ -14,8 +14,8 @@ fn opened(value: u128) -> (World, B256) {
 fn stream_is_opened_once_to_someone_at_a_rate_with_value() {
     let mut w = World::new();
     let call = openStreamCall { to: BOB, weiPerSecond: 10, start: 0, salt: B256::ZERO };
-    reverts(w.call(PAYER, 5, openStreamCall { to: Address::ZERO, ..call.clone() }), ZeroAddress {});
-    reverts(w.call(PAYER, 5, openStreamCall { weiPerSecond: 0, ..call.clone() }), ZeroRate {});
+    reverts(w.call(PAYER, 5, openStreamCall { to: Address::ZERO, ..call }), ZeroAddress {});
+    reverts(w.call(PAYER, 5, openStreamCall { weiPerSecond: 0, ..call }), ZeroRate {});
     reverts(w.call(PAYER, 0, call.clone()), NoValue {});
     let stream = w.call(PAYER, 5, call.clone()).unwrap();
     reverts(w.call(PAYER, 5, call.clone()), StreamExists { stream });

@@ -151,14 +151,14 @@ impl Planner {
             0 => (self.rng.below(30), self.rng.below(60)),
             1 if self.rng.one_in(3) => (blocks, self.rng.below(400)),
             2 if self.rng.one_in(20) => (blocks, self.rng.below(6_000)),
-            3 => (blocks, self.to_a_moment()),
+            3 => (blocks, self.a_moment()),
             4..8 => (0, 0),
             _ => (blocks, seconds),
         }
     }
 
     /// Seconds until something ends, or to the second after.
-    fn to_a_moment(&mut self) -> u64 {
+    fn a_moment(&mut self) -> u64 {
         let coming = |moment: &&u64| (self.now..self.now + 6_000).contains(*moment);
         let coming: Vec<u64> = self.moments.iter().rev().take(12).filter(coming).copied().collect();
         if coming.is_empty() { 0 } else { *self.rng.pick(&coming) - self.now + self.rng.below(2) }
