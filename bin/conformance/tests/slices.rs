@@ -35,7 +35,7 @@ fn check(folder: &Path, run: fn(&Path) -> eyre::Result<Vec<Case>>, at_least: usi
 }
 
 #[test]
-fn blocks_of_every_fork_are_accepted_or_refused_as_their_authors_say() {
+fn blocks_of_several_forks_are_accepted_or_refused_as_their_authors_say() {
     let patterns = [
         "*/frontier/*",
         "*/berlin/*",
@@ -50,7 +50,7 @@ fn blocks_of_every_fork_are_accepted_or_refused_as_their_authors_say() {
 }
 
 #[test]
-fn transactions_of_every_fork_leave_the_state_and_the_logs_that_their_authors_say() {
+fn transactions_of_several_forks_leave_the_state_and_the_logs_that_their_authors_say() {
     let patterns = ["*/frontier/*", "*/berlin/*", "*/london/*", "*/shanghai/*", "*/cancun/eip4844*"];
     if let Some(folder) = unpack("eest-state.tar.xz", &patterns) {
         check(folder.path(), run_state, 300);
