@@ -56,8 +56,8 @@ fn devnet_plays_a_small_story_and_its_report_adds_up() {
     for receipt in receipts {
         let credited: u128 = receipt["credited"].as_array().unwrap().iter().map(|c| wei(&c["wei"])).sum();
         let parts = wei(&receipt["platform_wei"]) + wei(&receipt["model_wei"]) + wei(&receipt["stakers_wei"]);
-        assert_eq!(credited + parts, wei(&receipt["fee_wei"]));
-        assert_eq!(wei(&receipt["fee_wei"]) + wei(&receipt["refunded_wei"]), wei(&receipt["escrow_wei"]));
+        assert_eq!(credited + parts, wei(&receipt["charged_wei"]));
+        assert_eq!(credited + parts + wei(&receipt["refunded_wei"]), wei(&receipt["fee_wei"]));
         let copyist = receipt["credited"].as_array().unwrap().iter().filter(|c| c["account"] == "cleo");
         assert_eq!(copyist.count(), 0, "a near-copy earns nothing");
         assert!(!receipt["answer"].as_str().unwrap().is_empty());

@@ -45,8 +45,8 @@ impl Player<'_> {
             question: question.text.clone(),
             about: question.about.clone(),
             answer,
-            escrow_wei: request.maxFee,
-            fee_wei: settled.fee,
+            fee_wei: request.maxFee,
+            charged_wei: settled.fee,
             platform_wei: settled.platform,
             model_wei: settled.modelOwner,
             stakers_wei: settled.stakers,
@@ -83,7 +83,7 @@ impl Player<'_> {
         println!("     {}", receipt.answer.split_whitespace().collect::<Vec<_>>().join(" "));
         println!(
             "     fee {} OPEN in block {}: platform {}, model {}, stakers {}; {} returned",
-            format_ether(receipt.fee_wei),
+            format_ether(receipt.charged_wei),
             receipt.block,
             format_ether(receipt.platform_wei),
             format_ether(receipt.model_wei),

@@ -86,12 +86,12 @@ pub struct ReceiptReport {
     pub about: Option<String>,
     /// The answer.
     pub answer: String,
-    /// What was escrowed.
-    #[serde(serialize_with = "decimal")]
-    pub escrow_wei: U256,
-    /// What the answer cost.
+    /// The fee as it was paid in: all that follows sums to it.
     #[serde(serialize_with = "decimal")]
     pub fee_wei: U256,
+    /// What the answer cost: the fee less what went back.
+    #[serde(serialize_with = "decimal")]
+    pub charged_wei: U256,
     /// The platform's part.
     #[serde(serialize_with = "decimal")]
     pub platform_wei: U256,
@@ -176,12 +176,12 @@ fn decimal<S: Serializer>(amount: &U256, serializer: S) -> Result<S::Ok, S::Erro
 }
 
 impl ReceiptReport {
-    /// Whether the parts sum to the fee, and fee and refund to the escrow, to the wei.
+    /// Whether the parts sum to what was charged, and with what went back to the fee, to the wei.
     pub fn adds_up(&self) -> bool {
         let credited = self.credited.iter().fold(U256::ZERO, |sum, credit| sum.saturating_add(credit.wei));
         let parts = [self.platform_wei, self.model_wei, self.stakers_wei, credited];
         let sum = parts.iter().fold(U256::ZERO, |sum, part| sum.saturating_add(*part));
-        sum == self.fee_wei && self.fee_wei.saturating_add(self.refunded_wei) == self.escrow_wei
+        sum == self.charged_wei && sum.saturating_add(self.refunded_wei) == self.fee_wei
     }
 
     /// Wei that each Datanet's clusters earned.
