@@ -63,19 +63,33 @@ pub(crate) async fn find<E: ChainEngine, L: L1Source>(
     let heads = engine.heads()?;
     let mut origins = Origins { l1, known: HashMap::new() };
 
+    // Blocks whose origin L1 has not reached yet stand or fall with those below.
     let mut current = safe_head_at(engine, config, heads.unsafe_head.number)?;
-    while !origins.is_plausible(current.block.l1_origin).await? {
-        if current.block.number <= heads.finalized.number {
-            return Err(DerivationError::FinalizedOriginGone {
-                block: current.block.number,
-                origin: current.block.l1_origin.number,
-            });
+    let mut plausible = current;
+    loop {
+        let standing = origins.standing(current.block.l1_origin).await?;
+        if standing == Standing::Canonical {
+            break;
         }
-        current = safe_head_at(engine, config, current.block.number - 1)?;
+        let below_finalized = current.block.number <= heads.finalized.number;
+        match standing {
+            Standing::Gone if below_finalized => {
+                return Err(DerivationError::FinalizedOriginGone {
+                    block: current.block.number,
+                    origin: current.block.l1_origin.number,
+                });
+            }
+            _ if below_finalized => break,
+            Standing::Gone => {
+                current = safe_head_at(engine, config, current.block.number - 1)?;
+                plausible = current;
+            }
+            _ => current = safe_head_at(engine, config, current.block.number - 1)?,
+        }
     }
-    let unsafe_head = current.block.id();
+    let unsafe_head = plausible.block.id();
 
-    // The highest block that is safe and plausible vouches for nothing above it.
+    // L1 up to the origin of `current` is the L1 that was read. Its own batch may have been above.
     if current.block.number > heads.safe.number {
         current = safe_head_at(engine, config, heads.safe.number)?;
     }
@@ -105,9 +119,19 @@ struct Origins<'a, L> {
     known: HashMap<u64, Option<B256>>,
 }
 
+/// What the current L1 chain says of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It has the block.
+    Canonical,
+    /// It is not that far yet.
+    Ahead,
+    /// It has another block at that height.
+    Gone,
+}
+
 impl<L: L1Source> Origins<'_, L> {
-    /// Whether L1 has the block, or is not that far yet.
-    async fn is_plausible(&mut self, origin: BlockNumHash) -> Result<bool, DerivationError> {
+    async fn standing(&mut self, origin: BlockNumHash) -> Result<Standing, DerivationError> {
         let canonical = match self.known.get(&origin.number) {
             Some(known) => *known,
             None => {
@@ -117,6 +141,10 @@ impl<L: L1Source> Origins<'_, L> {
                 hash
             }
         };
-        Ok(canonical.is_none_or(|hash| hash == origin.hash))
+        Ok(match canonical {
+            Some(hash) if hash == origin.hash => Standing::Canonical,
+            Some(_) => Standing::Gone,
+            None => Standing::Ahead,
+        })
     }
 }

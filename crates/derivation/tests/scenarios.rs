@@ -4,7 +4,7 @@
 mod harness;
 
 use alloy_primitives::{Address, Bytes};
-use harness::{World, signer};
+use harness::{MemoryEngine, World, signer};
 use openledger_derivation::{ChainEngine, Reaction};
 use openledger_protocol::{Batch, ConfigUpdate, encode_batcher_transaction};
 
@@ -128,6 +128,38 @@ async fn a_reorg_of_an_origin_unwinds_the_blocks_above() {
     assert_eq!(w.verify().await, 0, "the batch names an L1 chain that is gone");
     assert!(w.heads().unsafe_head.number < unwound_above);
     assert!(w.replica.reorgs() > 0);
+}
+
+#[tokio::test]
+async fn a_shorter_l1_takes_back_blocks_that_its_window_had_forced() {
+    let mut w = World::new(12);
+    w.mine_empty(13);
+    let forced = w.verify().await;
+    w.sequencer = w.replica.copy();
+    w.sequence().await;
+    w.post_span(forced + 1, w.last());
+    assert!(w.verify().await > forced);
+    w.l1.reorg(3);
+    w.mine_empty(1);
+    let safe = w.verify().await;
+    assert!(safe < forced, "the window of the second epoch has not passed on this L1");
+    let fresh = MemoryEngine::new(w.config.genesis.l2_time);
+    w.verifier_on(fresh.clone()).catch_up().await.unwrap();
+    assert_eq!(w.heads().safe, fresh.heads().unwrap().safe);
+}
+
+#[tokio::test]
+async fn blocks_ahead_of_a_shorter_l1_fall_with_the_origin_below_them() {
+    let mut w = world(6).await;
+    w.post_span(1, w.last());
+    assert_eq!(w.verify().await, w.last());
+    w.l1.reorg(4);
+    w.mine_empty(1);
+    w.verify().await;
+    let head = w.heads().unsafe_head.number;
+    let origin = openledger_protocol::L2BlockRef::from_block(&w.derived(head), &w.config.genesis).unwrap();
+    let canonical = w.l1.canonical(origin.l1_origin.number).unwrap().header.hash();
+    assert_eq!(origin.l1_origin.hash, canonical, "no block is kept on an origin that is gone");
 }
 
 #[tokio::test]
