@@ -41,8 +41,8 @@ deny:
 contracts:
 	cd contracts && $(forge) test && ./slim-artifacts.sh --check
 
+# Building the tests builds the programs too, which the tests of the network start.
 nextest: ## the tests of the Rust code, the small story included
-	cargo build --locked --bins
 	cargo nextest run --locked --workspace
 
 shared := $(or $(OPENLEDGER_SHARED),../shared)

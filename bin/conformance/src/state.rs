@@ -20,7 +20,7 @@ use serde::Deserialize;
 use crate::{
     Case,
     chain::temporary_folder,
-    fixture::{Accounts, FixtureConfig},
+    fixture::{Accounts, FixtureConfig, allocation},
 };
 
 #[derive(Debug, Deserialize)]
@@ -147,5 +147,6 @@ fn header_of(env: &Environment) -> Header {
 
 fn spec_of(test: &StateTest, fork: &str) -> Result<ChainSpec> {
     let config = test.config.chain_config(fork)?;
-    Ok(ChainSpec::from_genesis(Genesis { config, gas_limit: 1, ..Default::default() })?)
+    let alloc = allocation(&test.pre);
+    Ok(ChainSpec::from_genesis(Genesis { config, gas_limit: 1, alloc, ..Default::default() })?)
 }

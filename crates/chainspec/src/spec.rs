@@ -3,10 +3,10 @@
 use std::{fs, path::Path};
 
 use alloy_consensus::Header;
-use alloy_genesis::{ChainConfig, Genesis};
+use alloy_genesis::{ChainConfig, Genesis, GenesisAccount};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_op_hardforks::{OpHardfork, OpHardforks};
-use alloy_primitives::B256;
+use alloy_primitives::{B256, map::AddressSet};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -29,6 +29,7 @@ pub struct ChainSpec {
     /// Counts only where `optimism` is there.
     op_forks: OpForkSchedule,
     openledger: Option<OpenLedgerConfig>,
+    storage_only_accounts: AddressSet,
     genesis_header: Header,
     genesis_hash: B256,
 }
@@ -75,11 +76,18 @@ impl ChainSpec {
             problems.push("baseFeePerGas does not fit 64 bits".to_owned());
         }
 
+        let storage_only_accounts = storage_only_accounts(&genesis);
+        if let (Some(_), Some(address)) = (&optimism, storage_only_accounts.iter().next()) {
+            problems.push(format!(
+                "alloc.{address} has storage but neither code nor nonce: give it code, or leave it out"
+            ));
+        }
         let mut spec = Self {
             genesis,
             optimism,
             op_forks: OpForkSchedule::Genesis(newest_op_fork),
             openledger,
+            storage_only_accounts,
             genesis_header: Header::default(),
             genesis_hash: B256::ZERO,
         };
@@ -104,6 +112,7 @@ impl ChainSpec {
             optimism: Some(optimism),
             op_forks: OpForkSchedule::Times(fork_times.into_iter().collect()),
             openledger: None,
+            storage_only_accounts: AddressSet::default(),
             genesis_header: Header::default(),
             genesis_hash: B256::ZERO,
         };
@@ -130,6 +139,12 @@ impl ChainSpec {
     /// The hash of [`Self::genesis_header`].
     pub const fn genesis_hash(&self) -> B256 {
         self.genesis_hash
+    }
+
+    /// Accounts that the genesis gives storage but neither code nor nonce. Nothing can be created there
+    /// (EIP-7610). An OP chain has none.
+    pub const fn storage_only_accounts(&self) -> &AddressSet {
+        &self.storage_only_accounts
     }
 
     /// The chain's OP parameters; `None` where plain Ethereum rules apply.
@@ -182,6 +197,20 @@ impl ChainSpec {
             }
         }
     }
+}
+
+fn storage_only_accounts(genesis: &Genesis) -> AddressSet {
+    let is_storage_only = |account: &GenesisAccount| {
+        account.nonce.unwrap_or_default() == 0
+            && account.code.as_ref().is_none_or(|code| code.is_empty())
+            && account.storage.iter().flat_map(|storage| storage.values()).any(|value| !value.is_zero())
+    };
+    genesis
+        .alloc
+        .iter()
+        .filter(|(_, account)| is_storage_only(account))
+        .map(|(address, _)| *address)
+        .collect()
 }
 
 /// Reads one chain-specific object of the configuration.

@@ -4,7 +4,7 @@
 use alloy_consensus::Header;
 use alloy_hardforks::EthereumHardforks;
 use alloy_op_hardforks::{OpHardfork, OpHardforks};
-use alloy_primitives::{B256, Bytes, b256, hex};
+use alloy_primitives::{B256, Bytes, address, b256, hex};
 use openledger_chainspec::{ChainSpec, OpenLedgerHardfork, RollupConfig};
 
 fn spec(config: &str, rest: &str) -> Result<ChainSpec, openledger_chainspec::ChainSpecError> {
@@ -50,6 +50,24 @@ fn every_problem_is_reported_at_once() {
     .unwrap_err();
     // Two forks, the extra data, and three precompiles without an account.
     assert_eq!(error.problems().len(), 6, "{error}");
+}
+
+#[test]
+fn an_account_with_storage_alone_is_refused_on_an_op_chain_and_listed_on_a_plain_one() {
+    let alloc = r#""alloc": {"0x00000000000000000000000000000000000000aa": {"balance": "0x1",
+        "storage": {"0x01": "0x02"}}, "0x00000000000000000000000000000000000000bb": {"balance": "0x1",
+        "storage": {"0x01": "0x00"}}}"#;
+    let genesis = |optimism: &str| {
+        format!(
+            r#"{{"config": {{"chainId": 901 {optimism}}}, "gasLimit": "0x1c9c380", "difficulty": "0x0", {alloc}}}"#
+        )
+    };
+    let plain = ChainSpec::from_json(&genesis("")).unwrap();
+    let expected = [address!("00000000000000000000000000000000000000aa")];
+    assert!(plain.storage_only_accounts().iter().eq(&expected));
+    let optimism = r#", "optimism": {"eip1559Elasticity": 6, "eip1559Denominator": 50}"#;
+    let error = ChainSpec::from_json(&genesis(optimism)).unwrap_err();
+    assert!(error.to_string().contains("neither code nor nonce"), "{error}");
 }
 
 #[test]

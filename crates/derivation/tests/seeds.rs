@@ -112,8 +112,15 @@ async fn play(moves: Vec<Move>) -> (MemoryEngine, MemoryEngine) {
     (w.replica, fresh)
 }
 
+/// More with `PROPTEST_CASES`.
+const CASES: u32 = 60;
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn following_along_and_reading_afterwards_end_on_the_same_chain(

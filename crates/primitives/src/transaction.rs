@@ -9,10 +9,11 @@ use alloy_consensus::{
     transaction::{SignerRecoverable, TxHashRef},
 };
 use alloy_primitives::{Address, B256, Signature};
+use derive_more::From;
 use op_alloy_consensus::{OpTransaction, OpTxEnvelope, TxDeposit, TxPostExec};
 
 /// A transaction of an OP chain or of a plain Ethereum chain (EIP-2718).
-#[derive(Debug, Clone, TransactionEnvelope)]
+#[derive(Debug, Clone, From, TransactionEnvelope)]
 #[envelope(tx_type_name = OpenTxType, typed = OpenTypedTransaction)]
 pub enum OpenTxEnvelope {
     /// Without a type: from before EIP-2718.
@@ -140,42 +141,6 @@ impl OpTransaction for OpenTxEnvelope {
 
     fn as_post_exec(&self) -> Option<&Sealed<TxPostExec>> {
         None
-    }
-}
-
-impl From<Signed<TxLegacy>> for OpenTxEnvelope {
-    fn from(tx: Signed<TxLegacy>) -> Self {
-        Self::Legacy(tx)
-    }
-}
-
-impl From<Signed<TxEip2930>> for OpenTxEnvelope {
-    fn from(tx: Signed<TxEip2930>) -> Self {
-        Self::Eip2930(tx)
-    }
-}
-
-impl From<Signed<TxEip1559>> for OpenTxEnvelope {
-    fn from(tx: Signed<TxEip1559>) -> Self {
-        Self::Eip1559(tx)
-    }
-}
-
-impl From<Signed<TxEip4844>> for OpenTxEnvelope {
-    fn from(tx: Signed<TxEip4844>) -> Self {
-        Self::Eip4844(tx)
-    }
-}
-
-impl From<Signed<TxEip7702>> for OpenTxEnvelope {
-    fn from(tx: Signed<TxEip7702>) -> Self {
-        Self::Eip7702(tx)
-    }
-}
-
-impl From<Sealed<TxDeposit>> for OpenTxEnvelope {
-    fn from(tx: Sealed<TxDeposit>) -> Self {
-        Self::Deposit(tx)
     }
 }
 

@@ -8,10 +8,10 @@ use alloy_consensus::{
 };
 use alloy_eips::eip7685::Requests;
 use alloy_evm::{
-    EthEvm, EthEvmFactory, Evm, EvmFactory,
+    EthEvm, Evm,
     block::{BlockExecutionError, BlockExecutor},
     eth::{
-        EthBlockExecutionCtx, EthBlockExecutor,
+        EthBlockExecutionCtx, EthBlockExecutor, EthEvmBuilder,
         receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
     },
     precompiles::PrecompilesMap,
@@ -23,10 +23,10 @@ use openledger_primitives::{OpenReceipt, OpenTxEnvelope, OpenTxType};
 use revm::{
     DatabaseRef,
     database::{State, WrapDatabaseRef, states::bundle_state::BundleRetention},
-    inspector::NoOpInspector,
 };
 
 use super::{
+    collision::StorageCollisions,
     requests::{check_deposit_logs, check_system_contracts},
     rules::BlockRules,
 };
@@ -59,7 +59,7 @@ impl ReceiptBuilder for Receipts {
 
 type Executor<'a, D> = EthBlockExecutor<
     'a,
-    EthEvm<State<WrapDatabaseRef<D>>, NoOpInspector, PrecompilesMap>,
+    EthEvm<State<WrapDatabaseRef<D>>, StorageCollisions<'a>, PrecompilesMap>,
     BlockRules<'a>,
     Receipts,
 >;
@@ -80,7 +80,11 @@ fn begin<'a, D: DatabaseRef + Debug>(
         tx_count_hint: body.map(|body| body.transactions.len()),
         slot_number: None,
     };
-    let evm = EthEvmFactory::default().create_evm(state, rules.env(header));
+    let collisions = StorageCollisions::new(rules.spec());
+    let evm = EthEvmBuilder::new(state, rules.env(header))
+        .inspector(collisions)
+        .set_inspect(collisions.can_happen())
+        .build();
     EthBlockExecutor::new(evm, context, rules, Receipts)
 }
 

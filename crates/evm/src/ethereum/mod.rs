@@ -1,5 +1,6 @@
 //! Blocks of plain Ethereum chains, which have no `optimism` part in their configuration.
 
+mod collision;
 mod difficulty;
 mod execute;
 mod header;

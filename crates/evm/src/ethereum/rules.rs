@@ -22,6 +22,11 @@ impl<'a> BlockRules<'a> {
         Self { spec, is_merged }
     }
 
+    /// The chain's specification.
+    pub(crate) const fn spec(&self) -> &'a ChainSpec {
+        self.spec
+    }
+
     /// Whether the block was proposed under proof of stake.
     pub(crate) const fn is_merged(&self) -> bool {
         self.is_merged
