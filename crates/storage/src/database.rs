@@ -132,7 +132,9 @@ impl Database {
             lost = Some(found);
         }
         durable.set(&commit)?;
-        let writer = Mutex::new(Writer { generation: commit.generation, durable });
+        // What is written from here on is counted on from the writes that were lost.
+        let generation = commit.generation.max(lost.map_or(0, |lost| lost.generation));
+        let writer = Mutex::new(Writer { generation, durable });
         info!(path = %path.display(), latest = commit.heads.latest.number, "opened database");
         let heads = ArcSwap::from_pointee(commit.heads);
         Ok(Self { inner: Arc::new(Inner { db, spec, config, heads, writer, lost, tries: Arc::default() }) })

@@ -24,6 +24,8 @@ const BYTES: usize = 56;
 /// Blocks that had been reported as stored and were lost, because the database's log was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LostBlocks {
+    /// Which of all writes the last lost one was: no two losses have the same, not even of the same blocks.
+    pub generation: u64,
     /// The head that had been reported.
     pub reported: BlockNumHash,
     /// The head that was found, from which the chain went on.
@@ -32,20 +34,22 @@ pub struct LostBlocks {
 
 impl LostBlocks {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        [self.reported, self.last_good]
-            .iter()
-            .flat_map(|block| [&block.number.to_be_bytes()[..], block.hash.as_slice()].concat())
-            .collect()
+        let blocks = [self.reported, self.last_good];
+        let mut bytes = self.generation.to_be_bytes().to_vec();
+        bytes.extend(
+            blocks.iter().flat_map(|block| [&block.number.to_be_bytes()[..], block.hash.as_slice()].concat()),
+        );
+        bytes
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         const WHAT: &str = "lost blocks";
-        let bytes: [u8; 80] = array(WHAT, bytes)?;
+        let bytes: [u8; 88] = array(WHAT, bytes)?;
         let block = |at: usize| -> Result<BlockNumHash> {
             let number = decode_number(WHAT, &bytes[at..at + 8])?;
             Ok(BlockNumHash::new(number, B256::from_slice(&bytes[at + 8..at + 40])))
         };
-        Ok(Self { reported: block(0)?, last_good: block(40)? })
+        Ok(Self { generation: decode_number(WHAT, &bytes[..8])?, reported: block(8)?, last_good: block(48)? })
     }
 }
 
@@ -75,7 +79,8 @@ impl DurableMark {
     /// What was lost, where more had been reported than `commit`.
     pub(crate) fn lost_since(&self, commit: &Commit) -> Option<LostBlocks> {
         let (generation, reported) = self.found?;
-        (generation > commit.generation).then_some(LostBlocks { reported, last_good: commit.heads.latest })
+        let last_good = commit.heads.latest;
+        (generation > commit.generation).then_some(LostBlocks { generation, reported, last_good })
     }
 
     pub(crate) fn set(&mut self, commit: &Commit) -> Result<()> {

@@ -108,6 +108,24 @@ fn flipped_bit_in_the_log_is_noticed_and_the_last_good_block_is_used() {
 }
 
 #[test]
+fn the_same_blocks_lost_again_are_another_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut losses = Vec::new();
+    let head = sample(folder.path());
+    for _ in 0..3 {
+        let log = log_of(folder.path());
+        let length = log.metadata().unwrap().len();
+        OpenOptions::new().write(true).open(log).unwrap().set_len(length - 1).unwrap();
+        let mut chain = TestChain::resume(folder.path());
+        let lost = chain.db.lost().unwrap();
+        assert_eq!((lost.reported.number, lost.last_good.number), (head, head - 1));
+        losses.push(lost.generation);
+        chain.append(&steps_of(head));
+    }
+    assert!(losses.is_sorted_by(|earlier, later| earlier < later), "{losses:?}");
+}
+
+#[test]
 fn record_that_was_never_finished_is_dropped_without_a_word() {
     let folder = tempfile::tempdir().unwrap();
     let head = sample(folder.path());
