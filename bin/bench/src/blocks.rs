@@ -77,16 +77,27 @@ async fn seal(
     let head = database.heads().latest;
     let parent = database.header_by_number(head.number)?.ok_or_eyre("the head has no header")?;
     let count = pool.len();
+    let attributes = attributes(head.hash, parent.timestamp + 2);
+    let built = engine.build(head.hash, attributes, pool).await?;
+    let included = built.included.len() - 1;
+    let first = built.skipped.first();
+    ensure!(included == count, "a block took {included} of {count} transactions; left out first: {first:?}");
+    engine.insert_announced(built.block.clone(), built.hash).await?;
+    Ok(built)
+}
+
+/// What a driver asks of the block after `parent`: the L1 attributes alone are forced.
+pub(crate) fn attributes(parent: B256, timestamp: u64) -> OpPayloadAttributes {
     let deposit = TxDeposit {
-        source_hash: head.hash,
+        source_hash: parent,
         from: address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001"),
         to: TxKind::Call(L1_BLOCK),
         gas_limit: 1_000_000,
         ..Default::default()
     };
-    let attributes = OpPayloadAttributes {
+    OpPayloadAttributes {
         payload_attributes: PayloadAttributes {
-            timestamp: parent.timestamp + 2,
+            timestamp,
             suggested_fee_recipient: openledger_abi::SEQUENCER_FEE_VAULT,
             withdrawals: Some(Vec::new()),
             parent_beacon_block_root: Some(B256::repeat_byte(2)),
@@ -96,11 +107,5 @@ async fn seal(
         gas_limit: Some(BLOCK_GAS),
         eip_1559_params: Some(B64::ZERO),
         ..Default::default()
-    };
-    let built = engine.build(head.hash, attributes, pool).await?;
-    let included = built.included.len() - 1;
-    let first = built.skipped.first();
-    ensure!(included == count, "a block took {included} of {count} transactions; left out first: {first:?}");
-    engine.insert_announced(built.block.clone(), built.hash).await?;
-    Ok(built)
+    }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
+    process,
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -20,6 +21,7 @@ use crate::{
     blocks::{Segment, build},
     genesis::{Chain, chain},
     limit::Limit,
+    process::cpu_time,
     report::{Results, median},
     workload::Kind,
 };
@@ -44,6 +46,30 @@ struct Rates {
     ours: Vec<f64>,
     limit: Vec<f64>,
     ratio: Vec<f64>,
+    /// The same of time on cores.
+    cpu_ratio: Vec<f64>,
+}
+
+/// How long something took.
+#[derive(Debug, Clone, Copy)]
+struct Took {
+    wall: Duration,
+    /// On all cores.
+    cpu: Duration,
+}
+
+/// Starts to measure.
+#[derive(Debug)]
+struct Stopwatch(Instant, Duration);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now(), cpu_time(process::id()))
+    }
+
+    fn stop(&self) -> Took {
+        Took { wall: self.0.elapsed(), cpu: cpu_time(process::id()) - self.1 }
+    }
 }
 
 /// Measures and checks.
@@ -79,20 +105,27 @@ pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Resul
             grown += flushed_bytes(&database, &importing)?.saturating_sub(before);
             transfers += segment.transactions;
         }
-        let rate = |time: Duration| segment.gas as f64 / 1e6 / time.as_secs_f64();
+        let rate = |took: Took| segment.gas as f64 / 1e6 / took.wall.as_secs_f64();
         let name = segment.kind.name();
-        println!("import {name} {round}: {:.0} Mgas/s, limit {:.0} Mgas/s", rate(ours), rate(best));
+        let (ours_cpu, best_cpu) = (ours.cpu.as_secs_f64(), best.cpu.as_secs_f64());
+        println!(
+            "import {name} {round}: {:.0} Mgas/s, limit {:.0} Mgas/s; on cores {ours_cpu:.2} s, limit {best_cpu:.2} s",
+            rate(ours),
+            rate(best)
+        );
         if round > 0 {
             let rates = rates.entry(name).or_default();
             rates.ours.push(rate(ours));
             rates.limit.push(rate(best));
-            rates.ratio.push(best.as_secs_f64() / ours.as_secs_f64());
+            rates.ratio.push(best.wall.as_secs_f64() / ours.wall.as_secs_f64());
+            rates.cpu_ratio.push(best_cpu / ours_cpu.max(0.01));
         }
     }
     for (name, rates) in rates {
         results.set(format!("import.{name}.mgas_s"), median(&rates.ours));
         results.set(format!("import.{name}.limit_mgas_s"), median(&rates.limit));
         results.set(format!("import.{name}.vs_limit"), median(&rates.ratio));
+        results.set(format!("import.{name}.cpu_vs_limit"), median(&rates.cpu_ratio));
     }
     results.set("disk.bytes_per_transfer", grown as f64 / transfers as f64);
     drop((engine, database));
@@ -101,9 +134,9 @@ pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Resul
 }
 
 /// As `openledger import` does it: decodes, and hands over to the engine until all is durable.
-async fn run_import(engine: &EngineHandle, segment: &Segment) -> Result<Duration> {
+async fn run_import(engine: &EngineHandle, segment: &Segment) -> Result<Took> {
     let blocks = segment.blocks.clone();
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let (sender, receiver) = mpsc::sync_channel(READ_AHEAD_BLOCKS);
     let reader = tokio::task::spawn_blocking(move || -> Result<()> {
         for rlp in &blocks {
@@ -114,17 +147,17 @@ async fn run_import(engine: &EngineHandle, segment: &Segment) -> Result<Duration
         Ok(())
     });
     let imported = engine.import(receiver).await?;
-    let took = start.elapsed();
+    let took = start.stop();
     reader.await??;
     ensure!(imported.head.hash == segment.head, "imported to {}, not {}", imported.head.hash, segment.head);
     ensure!(imported.gas == segment.gas, "imported {} gas of {}", imported.gas, segment.gas);
     Ok(took)
 }
 
-fn run_limit(limit: &mut Limit, segment: &Segment) -> Result<Duration> {
-    let start = Instant::now();
+fn run_limit(limit: &mut Limit, segment: &Segment) -> Result<Took> {
+    let start = Stopwatch::start();
     let gas = limit.run(&segment.blocks)?;
-    let took = start.elapsed();
+    let took = start.stop();
     // What is missing is the L1 attributes' gas.
     let deposits = segment.gas.saturating_sub(gas);
     let most = 100_000 * segment.blocks.len() as u64;

@@ -6,11 +6,14 @@ mod genesis;
 mod import;
 mod limit;
 mod load;
+mod memory;
+mod process;
 mod report;
 mod root;
 mod sequence;
 mod serve;
 mod stored;
+mod storm;
 mod workload;
 
 use std::{fs, path::PathBuf};
@@ -56,6 +59,12 @@ struct Arguments {
     /// Blocks before a restart.
     #[arg(long, default_value_t = 100_000)]
     open_blocks: u64,
+    /// Blocks that are imported while memory is looked at.
+    #[arg(long, default_value_t = 100_000)]
+    memory_blocks: u64,
+    /// Reorganisations that are asked for while memory is looked at.
+    #[arg(long, default_value_t = 1_000)]
+    reorgs: u64,
     /// anvil 1.7.1.
     #[arg(long, default_value = "contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")]
     anvil: PathBuf,
@@ -81,6 +90,12 @@ enum Command {
     /// Runs the node that is measured.
     #[command(hide = true)]
     Serve(serve::ServeArguments),
+    /// Imports a file, telling its peaks of memory.
+    #[command(hide = true)]
+    ImportFile(memory::ImportFileArguments),
+    /// Serves the Engine API.
+    #[command(hide = true)]
+    ServeEngine(storm::ServeEngineArguments),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,19 +110,25 @@ enum Part {
     Seal,
     /// A start after many blocks.
     Open,
+    /// The most memory that a node takes while it imports, and while a driver reorganises it.
+    Memory,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Command::Serve(serving)) = arguments.command {
-        return serve::serve(serving).await;
+    match arguments.command {
+        Some(Command::Serve(serving)) => return serve::serve(serving).await,
+        Some(Command::ImportFile(importing)) => return memory::import_file(importing).await,
+        Some(Command::ServeEngine(serving)) => return storm::serve_engine(serving).await,
+        None => {}
     }
     let base = &arguments.folder;
     fs::create_dir_all(base)?;
     let wants = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let rounds = arguments.rounds.max(1);
     let mut results = Results::load(&arguments.json);
+    let mut failed = None;
     if wants(Part::Import) {
         let sizes = ImportSizes {
             accounts: arguments.accounts,
@@ -125,7 +146,11 @@ async fn main() -> Result<()> {
             senders: arguments.senders,
             anvil: arguments.anvil,
         };
-        sequence::measure(&sizes, base, &mut results).await?;
+        // Its peer is another's program: what it does must not keep the other parts from being measured.
+        if let Err(error) = sequence::measure(&sizes, base, &mut results).await {
+            eprintln!("sequence: {error:#}");
+            failed = Some(error);
+        }
         results.write_json(&arguments.json)?;
     }
     if wants(Part::Seal) {
@@ -136,6 +161,11 @@ async fn main() -> Result<()> {
         stored::open(arguments.open_blocks, rounds, base, &mut results)?;
         results.write_json(&arguments.json)?;
     }
+    if wants(Part::Memory) {
+        memory::measure(arguments.memory_blocks, base, &mut results).await?;
+        storm::measure(arguments.reorgs, base, &mut results).await?;
+        results.write_json(&arguments.json)?;
+    }
     if wants(Part::Root) {
         root::measure(arguments.leaves, rounds, &mut results)?;
     }
@@ -144,5 +174,5 @@ async fn main() -> Result<()> {
     if let Some(docs) = &arguments.docs {
         results.write_table(docs, &arguments.date, &arguments.command_line)?;
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }

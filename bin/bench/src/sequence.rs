@@ -21,6 +21,7 @@ use crate::{
     import::funded,
     limit::recover_all,
     load::{Endpoint, Requests, render},
+    process::cpu_time,
     report::{Results, median},
     workload::Kind,
 };
@@ -64,12 +65,16 @@ pub(crate) async fn measure(sizes: &SequenceSizes, base: &Path, results: &mut Re
         let requests = render(&connections, BATCH)?;
         let all: Vec<_> = connections.into_iter().flatten().collect();
         let (mut ours, mut anvil, mut recovery) = (Vec::new(), Vec::new(), Vec::new());
+        let mut cpu_us = Vec::new();
         for round in 0..sizes.rounds {
             for turn in 0..2 {
                 if (round + turn) % 2 == 0 {
                     let datadir = folder.path().join(format!("{}-{round}", kind.name()));
                     let node = start_ours(&datadir, &genesis, all.len())?;
+                    let before = cpu_time(node.child.id());
                     ours.push(rate(&node, "ours", &requests, all.len(), 1).await?);
+                    let cpu = cpu_time(node.child.id()) - before;
+                    cpu_us.push(cpu.as_secs_f64() * 1e6 / all.len() as f64);
                     drop(node);
                     fs::remove_dir_all(&datadir)?;
                 } else {
@@ -89,14 +94,15 @@ pub(crate) async fn measure(sizes: &SequenceSizes, base: &Path, results: &mut Re
         results.set(format!("sequence.{name}.anvil_tps"), median(&anvil));
         results.set(format!("sequence.{name}.vs_anvil"), median(&ratios));
         results.set(format!("sequence.{name}.vs_recover"), median(&ours) / median(&recovery));
+        results.set(format!("sequence.{name}.node_cpu_us"), median(&cpu_us));
         results.set("recover.per_s", median(&recovery));
-        results.set("recover.pure_rust_per_core_s", pure_rust_rate(&all)?);
+        results.set("recover.node_per_core_s", node_rate(&all)?);
     }
     Ok(())
 }
 
 /// What the node's own way of recovering senders does on one core.
-fn pure_rust_rate(transactions: &[OpenTxEnvelope]) -> Result<f64> {
+fn node_rate(transactions: &[OpenTxEnvelope]) -> Result<f64> {
     use alloy_consensus::transaction::SignerRecoverable;
     let some = &transactions[..transactions.len().min(2_000)];
     let start = Instant::now();

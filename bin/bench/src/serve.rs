@@ -1,5 +1,5 @@
 //! The node that is measured: JSON-RPC, pool, sequencer, engine and storage as `openledger node` wires them, over an
-//! L1 in memory, sealing a block as soon as the one before is durable and a transaction waits.
+//! L1 in memory, building a block as soon as the one before is made and a transaction waits.
 
 use std::{
     io::{Read, Write},
@@ -112,11 +112,14 @@ pub(crate) async fn serve(arguments: ServeArguments) -> Result<()> {
     let mut sequencer = Sequencer::new(rollup, engine, SteadyL1, pool.clone(), SequencerConfig::default());
     let sealing = async {
         loop {
-            if pool.counts().0 == 0 {
+            if pool.has_ready() {
+                sequencer.seal_ahead().await?;
+            } else if sequencer.is_storing() {
+                sequencer.settle().await?;
+            } else {
                 sleep(IDLE).await;
                 continue;
             }
-            sequencer.seal_next().await?;
             head_moved.notify_one();
         }
     };

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-const PROMISED: [&str; 10] = [
+const PROMISED: [&str; 12] = [
     "import.transfer.vs_limit",
     "import.erc20.vs_limit",
     "import.compute.vs_limit",
@@ -14,6 +14,8 @@ const PROMISED: [&str; 10] = [
     "seal.10k_of_1m_ms",
     "open.100k_blocks_s",
     "disk.bytes_per_transfer",
+    "memory.import_100k_mib",
+    "memory.reorg_storm_mib",
 ];
 
 #[test]
@@ -29,7 +31,7 @@ fn a_run_gives_every_promised_number() {
     let docs = folder.path().join("benchmarks.md");
     fs::copy(root.join("docs/benchmarks.md"), &docs).unwrap();
     let sizes = "--rounds 1 --accounts 300 --blocks 2 --block-gas 4000000 --transactions 400 --senders 20 \
-                 --leaves 20000 --sealed 50 --open-blocks 300";
+                 --leaves 20000 --sealed 50 --open-blocks 300 --memory-blocks 300 --reorgs 20";
     let mut bench = Command::new(env!("CARGO_BIN_EXE_bench-core"));
     bench.args(sizes.split_whitespace()).arg("--folder").arg(folder.path());
     bench.arg("--json").arg(&json).arg("--docs").arg(&docs).arg("--anvil").arg(&anvil);

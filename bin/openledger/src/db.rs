@@ -95,8 +95,9 @@ pub(crate) fn run(command: DbCommand) -> Result<()> {
             println!("head {number} {hash}: {files} files in {}", out.display());
         }
         DbCommand::Restore { database, from, verify: also_verify } => {
+            let genesis_hash = ChainSpec::from_path(&database.chain)?.genesis_hash();
             std::fs::create_dir_all(&database.datadir).wrap_err("making the data folder")?;
-            let manifest = restore_snapshot(&from, &folder(&database.datadir))?;
+            let manifest = restore_snapshot(&from, &folder(&database.datadir), genesis_hash)?;
             println!("head {} {}: every file is whole", manifest.number, manifest.hash);
             let database = database.open()?;
             if also_verify {

@@ -13,7 +13,7 @@ use clap::Args;
 use eyre::{Result, WrapErr, bail, ensure};
 use openledger_chainspec::ChainSpec;
 use openledger_engine::{Block, Engine, EngineConfig};
-use openledger_storage::Database;
+use openledger_storage::{Database, DatabaseConfig, Pruning};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
@@ -31,6 +31,10 @@ pub(crate) struct ImportArguments {
     /// The data folder; made where it is not there.
     #[arg(long)]
     datadir: PathBuf,
+    /// What to keep of the past: `archive` (all), `full` (states and receipts of 10,064 blocks) or `distance=N` (of
+    /// N blocks).
+    #[arg(long, value_name = "KEEP", default_value_t = Pruning::Archive)]
+    pruning: Pruning,
     /// Blocks in RLP, one after the other, as `geth export` writes them.
     blocks: PathBuf,
 }
@@ -48,10 +52,11 @@ struct Summary {
 
 /// Adds the file's blocks. Those that the chain has already are passed over.
 pub(crate) async fn run(arguments: ImportArguments) -> Result<()> {
-    let ImportArguments { chain, datadir, blocks } = arguments;
+    let ImportArguments { chain, datadir, pruning, blocks } = arguments;
     let spec = Arc::new(ChainSpec::from_path(&chain)?);
     let genesis = spec.genesis_header().number;
-    let database = Database::open(&crate::db::folder(&datadir), spec)?;
+    let config = DatabaseConfig { pruning, ..Default::default() };
+    let database = Database::open_with(&crate::db::folder(&datadir), spec, config)?;
     let (engine, thread) = Engine::spawn(database, EngineConfig::default())?;
     let start = Instant::now();
     let (sender, receiver) = mpsc::sync_channel(READ_AHEAD_BLOCKS);

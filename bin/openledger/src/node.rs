@@ -15,7 +15,7 @@ use openledger_engine_api::{
 use openledger_l1::{L1Client, L1ClientConfig};
 use openledger_rpc::{RpcConfig, RpcDeps, RpcServer, Submission};
 use openledger_sequencer::{Sequencer, SequencerConfig};
-use openledger_storage::Database;
+use openledger_storage::{Database, DatabaseConfig, Pruning};
 use openledger_txpool::{PoolConfig, TxPool};
 use std::{
     fs,
@@ -59,6 +59,10 @@ pub(crate) struct NodeArguments {
     /// Beacon API endpoint of an L1 node, for blobs.
     #[arg(long = "l1.beacon", value_name = "URL", required_if_eq_any([("role", "sequencer"), ("role", "verifier")]))]
     l1_beacon: Option<Url>,
+    /// What to keep of the past: `archive` (all), `full` (states and receipts of 10,064 blocks) or `distance=N` (of
+    /// N blocks).
+    #[arg(long, value_name = "KEEP", default_value_t = Pruning::Archive)]
+    pruning: Pruning,
     /// L1 blocks that a sequencer or verifier stays behind L1's head.
     #[arg(long = "l1.confirmations", default_value_t = 0)]
     l1_confirmations: u64,
@@ -119,7 +123,8 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     }
     let folder = db::folder(&arguments.datadir);
     fs::create_dir_all(&folder).wrap_err_with(|| format!("--datadir {}", arguments.datadir.display()))?;
-    let database = Database::open(&folder, spec)?;
+    let config = DatabaseConfig { pruning: arguments.pruning, ..Default::default() };
+    let database = Database::open_with(&folder, spec, config)?;
     let head = database.heads().latest;
     info!(role = ?arguments.role, head = head.number, hash = %head.hash, "opened the chain");
 

@@ -47,7 +47,8 @@ pub(crate) struct Divergence {
 
 impl Engine {
     /// Builds a block on the head and stores nothing. A transaction of the pool that makes the two
-    /// executions differ is quarantined, and the block is built without it.
+    /// executions differ is quarantined, and the block is built without it. Where a forced one does, which
+    /// nobody may leave out, the block is built once more from what is stored alone.
     pub(crate) fn build(
         &mut self,
         parent: B256,
@@ -59,6 +60,7 @@ impl Engine {
         pool.truncate(self.config.pool_transactions);
         let view = self.head_state()?;
         let mut last = None;
+        let mut from_storage = false;
         for attempt in 0..=MAX_ATTEMPTS {
             let mut skipped = if attempt == MAX_ATTEMPTS {
                 let left_out = |tx: Recovered<OpenTxEnvelope>| {
@@ -77,7 +79,25 @@ impl Engine {
                     return Ok(self.keep_built(executed, skipped));
                 }
                 Attempt::Diverged(divergence) => {
-                    self.handle_divergence(&view, attributes, &divergence)?;
+                    match self.find_and_record(&view, attributes, &divergence)? {
+                        Culprit::Transaction { hash, .. } => {
+                            error!(%hash, number = divergence.block.header.number, "quarantined a transaction");
+                            self.quarantine.add(hash);
+                        }
+                        // What the first execution had in memory may have been wrong.
+                        Culprit::Forced { .. } if !from_storage => {
+                            from_storage = true;
+                            self.cache.reset(view.clone());
+                        }
+                        Culprit::Forced { differences } => {
+                            let block = BlockNumHash {
+                                number: divergence.block.header.number,
+                                hash: divergence.block.header.hash_slow(),
+                            };
+                            return Err(EngineError::NotReproducible { block, differences });
+                        }
+                        Culprit::Unknown => warn!("the executions agree when tried again"),
+                    }
                     last = Some(divergence);
                 }
             }
@@ -144,13 +164,13 @@ impl Engine {
         Ok(Attempt::Reproduced { executed, skipped })
     }
 
-    /// Finds out which transaction is to blame, keeps a record, and quarantines it.
-    fn handle_divergence(
-        &mut self,
+    /// Finds out which transaction is to blame, and keeps a record.
+    fn find_and_record(
+        &self,
         view: &StateView,
         attributes: &OpPayloadAttributes,
         divergence: &Divergence,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Culprit, EngineError> {
         let Divergence { block, senders, differences } = divergence;
         let id = BlockNumHash { number: block.header.number, hash: block.header.hash_slow() };
         counter!("engine_not_reproducible_total").increment(1);
@@ -166,18 +186,7 @@ impl Engine {
         self.bad_blocks.record(&record, view, |witnessed| {
             let _ = self.execution.execute(&self.spec, witnessed, block, senders);
         });
-        match culprit {
-            Culprit::Transaction { hash, .. } => {
-                error!(%hash, number = id.number, "quarantined a transaction");
-                self.quarantine.add(hash);
-                Ok(())
-            }
-            Culprit::Forced { differences } => Err(EngineError::NotReproducible { block: id, differences }),
-            Culprit::Unknown => {
-                warn!(number = id.number, "the executions agree when tried again");
-                Ok(())
-            }
-        }
+        Ok(culprit)
     }
 }
 

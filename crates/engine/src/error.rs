@@ -41,11 +41,12 @@ pub enum EngineError {
         /// The hash of its header.
         found: B256,
     },
-    /// A block that this engine built did not come out the same when executed again, and leaving out
-    /// transactions of the pool does not help.
+    /// A block that this engine built did not come out the same when executed again, and neither leaving out
+    /// transactions of the pool helps nor reading all from disk.
     #[error(
-        "block {} ({}), built here, did not reproduce: {differences}; it was not published. Stop this \
-         node and keep its database and its bad-blocks folder for analysis", block.number, block.hash
+        "block {} ({}), built here, did not reproduce: {differences}; it was not published. Keep the \
+         bad-blocks folder for analysis; if trying again does not help, check this machine's memory, and \
+         update the node", block.number, block.hash
     )]
     NotReproducible {
         /// The block.
@@ -95,6 +96,8 @@ impl EngineError {
     /// How to react.
     pub const fn handling(&self) -> Handling {
         match self {
+            // A fault of the machine may pass, and one of the node changes nothing while it is tried again.
+            Self::NotReproducible { .. } => Handling::Retry,
             Self::NotOnHead { .. }
             | Self::WrongHash { .. }
             | Self::NotCanonical { .. }
@@ -106,7 +109,6 @@ impl EngineError {
             ) => Handling::Reset,
             Self::Invalid(error) if error.is_invalid_block() => Handling::Reset,
             Self::Invalid(_)
-            | Self::NotReproducible { .. }
             | Self::BelowFinalized { .. }
             | Self::Storage(_)
             | Self::Thread(_)

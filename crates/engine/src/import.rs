@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! reader ─► recovery (several threads) ─► execution ─► state root ─► persistence
-//!           senders, header, prefetch      over the cache               groups of blocks
+//!           senders, header, prefetch      over the cache               ranges of blocks
 //! ```
 //!
-//! Every queue between two stages is bounded, so a slow stage stops those before it.
+//! Every queue between two stages is bounded, so a slow stage stops those before it. One range is stored while the
+//! next one is collected: of an account or a trie node that several of its blocks change, only the last value is
+//! written.
 
 use std::{
     collections::VecDeque,
@@ -22,6 +24,7 @@ use alloy_primitives::{Address, B256};
 use openledger_chainspec::ChainSpec;
 use openledger_evm::{Block, ExecutedBlock, validate_header};
 use openledger_storage::{Database, NewBlock, StateView};
+use openledger_trie::StateTrie;
 use parking_lot::Mutex;
 use revm::DatabaseRef;
 use tracing::{debug, warn};
@@ -37,8 +40,8 @@ use crate::{
 
 /// Blocks that wait between execution and state root.
 const ROOT_QUEUE: usize = 8;
-/// Blocks after which the state under the pipeline is read anew from disk.
-const REBASE_BLOCKS: usize = 16;
+/// Blocks that are stored in one write.
+const RANGE_BLOCKS: usize = 8;
 
 /// What an import did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,18 +99,22 @@ impl Engine {
     /// Adds blocks in their order until no more come or one is wrong. Those before a wrong one stay.
     /// Durable when this returns.
     pub(crate) fn import(&mut self, blocks: Receiver<Block>) -> Result<Imported, EngineError> {
+        // What the cache lacks is then on disk, and not in any of many blocks over it.
+        self.settle()?;
         let start = Arc::new((self.head.id.hash, self.head.header.clone()));
         let view = self.head_state()?;
         self.cache.rebase(view.clone());
-        let pending = self.unstored.clone();
         let root = RootStage {
             database: &self.database,
             spec: &self.spec,
             cache: &self.cache,
             persistence: &self.persistence,
+            trie: view.take_trie(),
+            cache_base: self.head.id.number,
             view,
-            pending,
-            since_rebase: 0,
+            pending: self.unstored.clone(),
+            range: Vec::with_capacity(RANGE_BLOCKS),
+            storing: None,
             imported: Imported { head: self.head.id, blocks: 0, transactions: 0, gas: 0 },
             header: self.head.header.clone(),
         };
@@ -145,7 +152,8 @@ impl Engine {
         let Ok(root) = root else {
             return Err(EngineError::Thread("the state root's stage of an import has panicked".to_owned()));
         };
-        let RootStage { imported, header, pending, .. } = root;
+        let RootStage { imported, header, pending, trie, view, .. } = root;
+        view.keep_trie(trie);
         let failure = failure.into_inner();
         self.head = Head { id: imported.head, header };
         self.unstored = pending;
@@ -287,27 +295,41 @@ struct RootStage<'a> {
     spec: &'a ChainSpec,
     cache: &'a ExecutionCache,
     persistence: &'a Persistence,
+    /// The state after the newest block, and its trie.
     view: StateView,
+    trie: StateTrie,
+    /// The cache holds all changes since this block.
+    cache_base: u64,
     /// Blocks that may not be stored yet.
     pending: VecDeque<Arc<NewBlock>>,
-    since_rebase: usize,
+    /// The newest of them, not handed over yet.
+    range: Vec<Arc<NewBlock>>,
+    /// The range before them on its way to the disk.
+    storing: Option<Receiver<Result<(), EngineError>>>,
     imported: Imported,
     header: Header,
 }
 
 impl RootStage<'_> {
     fn run(mut self, jobs: &Receiver<RootJob>, failure: &Mutex<Option<Failure>>) -> Self {
+        let mut done = Ok(());
         for job in jobs {
-            let done = match job {
+            done = match job {
                 RootJob::CatchUp(state) => {
+                    self.cache_base = self.view.block().number;
                     let _ = state.send(self.view.clone());
                     Ok(())
                 }
                 RootJob::Block { checked, executed } => self.finish(*checked, *executed),
             };
-            if let Err(error) = done {
+            if done.is_err() {
+                break;
+            }
+        }
+        // The blocks before a wrong one stay.
+        for ended in [done, self.store_range()] {
+            if let Err(error) = ended {
                 failure.lock().get_or_insert(error);
-                return self;
             }
         }
         self
@@ -315,10 +337,12 @@ impl RootStage<'_> {
 
     fn finish(&mut self, checked: Checked, executed: ExecutedBlock) -> Result<(), Failure> {
         let Checked { block, id, senders } = checked;
-        let update = self.view.update(&executed.bundle).map_err(EngineError::from)?;
+        let trie = std::mem::replace(&mut self.trie, StateTrie::new(self.view.state_root()));
+        let (trie, update) = self.view.update_with(trie, &executed.bundle).map_err(EngineError::from)?;
         if let Err(error) = check_roots(self.spec, &update, &block.header, id.number) {
             return Err(Failure { error: error.into(), block: Some(Box::new((block, id))) });
         }
+        self.trie = trie;
         self.view = self.view.after(id, &update).map_err(EngineError::from)?;
         self.imported.head = id;
         self.imported.blocks += 1;
@@ -326,19 +350,38 @@ impl RootStage<'_> {
         self.imported.gas += executed.gas_used;
         self.header = block.header.clone();
         let new = Arc::new(NewBlock { block, hash: id.hash, senders, receipts: executed.receipts, update });
-        self.persistence.send(Job::Append { new: Arc::clone(&new), done: None })?;
+        self.range.push(Arc::clone(&new));
         self.pending.push_back(new);
-        self.since_rebase += 1;
-        if self.since_rebase >= REBASE_BLOCKS {
+        if self.range.len() >= RANGE_BLOCKS {
+            self.store_range()?;
             self.rebase()?;
         }
         Ok(())
     }
 
+    /// Hands the range over, once the one before is stored.
+    fn store_range(&mut self) -> Result<(), Failure> {
+        if let Some(storing) = self.storing.take() {
+            storing.recv().map_err(|_| EngineError::Stopped)??;
+        }
+        let blocks = std::mem::take(&mut self.range);
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let (sender, storing) = mpsc::sync_channel(1);
+        let done = Box::new(move |stored| {
+            let _ = sender.send(stored);
+        });
+        self.persistence.send(Job::Range { blocks, done })?;
+        self.storing = Some(storing);
+        Ok(())
+    }
+
     /// Reads what is stored by now from disk, and no longer through the blocks in memory.
     fn rebase(&mut self) -> Result<(), EngineError> {
-        let stored = self.database.heads().latest.number;
-        while self.pending.front().is_some_and(|new| new.block.header.number <= stored) {
+        let stored = self.database.state()?;
+        let number = stored.block().number;
+        while self.pending.front().is_some_and(|new| new.block.header.number <= number) {
             self.pending.pop_front();
         }
         let blocks = self
@@ -346,8 +389,10 @@ impl RootStage<'_> {
             .iter()
             .map(|new| (BlockNumHash { number: new.block.header.number, hash: new.hash }, &new.update));
         self.view = self.database.state_over(blocks)?;
-        self.cache.rebase(self.view.clone());
-        self.since_rebase = 0;
+        // What later blocks changed is in the cache.
+        if number >= self.cache_base {
+            self.cache.rebase(stored);
+        }
         Ok(())
     }
 }

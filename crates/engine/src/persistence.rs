@@ -26,6 +26,8 @@ pub(crate) type Done = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
 pub(crate) enum Job {
     /// A block on top of the newest one.
     Append { new: Arc<NewBlock>, done: Option<Done> },
+    /// Blocks on top of the newest one, oldest first, in one write. Done when they are durable.
+    Range { blocks: Vec<Arc<NewBlock>>, done: Done },
     /// Takes back the blocks after this one.
     Unwind { to: BlockNumHash, done: Done },
     /// Moves the safe head.
@@ -119,6 +121,13 @@ impl Writer {
                             }
                             Err(_) => break,
                         }
+                    }
+                    self.append(group);
+                }
+                Job::Range { blocks, done } => {
+                    let mut group: Vec<_> = blocks.into_iter().map(|new| (new, None)).collect();
+                    if let Some((_, last)) = group.last_mut() {
+                        *last = Some(done);
                     }
                     self.append(group);
                 }

@@ -14,6 +14,7 @@ use std::{
 use alloy_primitives::{Address, U256};
 use alloy_rlp::Decodable;
 use node::{Node, mint, signer, spec, tx};
+use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use openledger_chainspec::ChainSpec;
 use openledger_engine::{
     BadBlockRecord, Block, EngineConfig, EngineError, EvmExecution, Execution, Handling, SkipReason,
@@ -141,19 +142,43 @@ async fn a_fault_that_does_not_come_back_blames_nobody() {
     node.close();
 }
 
-#[tokio::test]
-async fn a_forced_transaction_that_does_not_reproduce_stops_the_node_and_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (node, kept) = open(folder.path(), usize::MAX);
-    let first = node.seal(vec![mint(1, 0)], vec![]).await;
+/// Attributes whose second execution is wrong as long as there are faults.
+fn forced(node: &Node) -> OpPayloadAttributes {
     let mut deposit = mint(2, 1);
     deposit.to = alloy_primitives::TxKind::Call(LUCKY);
     deposit.value = U256::ONE;
-    let attributes = node.attributes(vec![deposit]);
-    let error = node.engine.build(first.hash, attributes, vec![]).await.unwrap_err();
+    node.attributes(vec![deposit])
+}
+
+#[tokio::test]
+async fn a_forced_transaction_that_does_not_reproduce_changes_nothing_and_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // Each try executes the block, looks for who is to blame, and executes it for the record: from memory first,
+    // and then from the disk.
+    let (node, kept) = open(folder.path(), 6);
+    let first = node.seal(vec![mint(1, 0)], vec![]).await;
+    let transfer = || vec![tx(1, 1, Address::repeat_byte(0x77), 5, vec![])];
+    let error = node.engine.build(first.hash, forced(&node), transfer()).await.unwrap_err();
     assert!(matches!(error, EngineError::NotReproducible { .. }), "{error}");
-    assert_eq!(error.handling(), Handling::Stop);
+    assert_eq!(error.handling(), Handling::Retry);
     assert_eq!(node.head(), first.id());
-    assert_eq!(records(&kept).len(), 1);
+    assert_eq!(records(&kept).len(), 1, "it is the same block");
+    // The fault is gone: nothing was left out.
+    let built = node.engine.build(first.hash, forced(&node), transfer()).await.unwrap();
+    assert_eq!(built.included.len(), 3, "{:?}", built.skipped);
+    node.engine.insert(built.block).await.unwrap();
+    node.engine.database().check().unwrap();
+    node.close();
+}
+
+#[tokio::test]
+async fn a_forced_transaction_that_reproduces_from_the_disk_is_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, kept) = open(folder.path(), 2);
+    let first = node.seal(vec![mint(1, 0)], vec![]).await;
+    let built = node.engine.build(first.hash, forced(&node), vec![]).await.unwrap();
+    assert_eq!(built.included.len(), 2);
+    let [record] = &records(&kept)[..] else { panic!() };
+    assert_eq!(record.transaction, None);
     node.close();
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use alloy_primitives::B256;
+use alloy_eips::BlockNumHash;
 use alloy_rpc_types_eth::{Header, Log};
 use openledger_storage::{Database, StorageError};
 use tokio::sync::{Notify, broadcast};
@@ -59,8 +59,11 @@ impl HeadFeed {
         loop {
             let _ = tokio::time::timeout(POLL, head_moved.notified()).await;
             let Some(mut current) = follower.take() else { return };
+            // In this order: what comes after the first listener is told.
+            let latest = current.database.heads().latest;
+            let is_listened_to = self.changes.receiver_count() > 0;
             let advanced = tokio::task::spawn_blocking(move || {
-                let change = current.advance();
+                let change = current.advance(latest, is_listened_to);
                 (current, change)
             });
             let Ok((current, change)) = advanced.await else { return };
@@ -82,55 +85,82 @@ impl HeadFeed {
 #[derive(Debug)]
 pub(crate) struct Follower {
     database: Database,
-    recent: VecDeque<(u64, B256, Arc<BlockNews>)>,
-    head: (u64, B256),
+    recent: VecDeque<RecentBlock>,
+    head: BlockNumHash,
+}
+
+/// A block that was on the chain when it was last looked at.
+#[derive(Debug)]
+struct RecentBlock {
+    id: BlockNumHash,
+    /// What was told of it; `None` where nobody listened.
+    news: Option<Arc<BlockNews>>,
 }
 
 impl Follower {
     pub(crate) fn new(database: Database) -> Self {
-        let latest = database.heads().latest;
-        Self { database, recent: VecDeque::new(), head: (latest.number, latest.hash) }
+        let head = database.heads().latest;
+        Self { database, recent: VecDeque::new(), head }
     }
 
-    /// What changed since the last call.
-    pub(crate) fn advance(&mut self) -> Result<Option<ChainChange>, StorageError> {
-        let latest = self.database.heads().latest;
-        if (latest.number, latest.hash) == self.head {
+    /// What changed since the last call, up to `latest`. Where nobody `is_listening`, only the hashes are read and
+    /// kept: it is enough to find the block where later branches begin.
+    pub(crate) fn advance(
+        &mut self,
+        latest: BlockNumHash,
+        is_listening: bool,
+    ) -> Result<Option<ChainChange>, StorageError> {
+        if latest == self.head {
             return Ok(None);
         }
         let mut removed = Vec::new();
-        while let Some((number, hash, news)) = self.recent.back() {
-            if *number <= latest.number && self.database.hash_of(*number)? == Some(*hash) {
+        let mut gone = 0;
+        while let Some(RecentBlock { id, news }) = self.recent.back() {
+            if id.number <= latest.number && self.database.hash_of(id.number)? == Some(id.hash) {
                 break;
             }
-            let mut gone = BlockNews::clone(news);
-            gone.logs.iter_mut().for_each(|log| log.removed = true);
-            removed.push(Arc::new(gone));
+            // Nobody takes back what was told to nobody.
+            if let Some(news) = news {
+                let mut news = BlockNews::clone(news);
+                news.logs.iter_mut().for_each(|log| log.removed = true);
+                removed.push(Arc::new(news));
+            }
+            gone += 1;
             self.recent.pop_back();
         }
-        // Blocks from before this follower began are removed without their logs.
         let start = match self.recent.back() {
-            Some((number, _, _)) => number + 1,
-            None => self.head.0.saturating_sub(removed.len() as u64).min(latest.number) + 1,
+            Some(block) => block.id.number + 1,
+            // Where the branch begins before this follower did, it is told from there.
+            None => self.head.number.saturating_sub(gone).min(latest.number) + 1,
         };
         let mut added = Vec::new();
         for number in start.max((latest.number + 1).saturating_sub(RECENT_BLOCKS as u64))..=latest.number {
-            let (Some(block), Some(receipts)) =
-                (self.database.block_by_number(number)?, self.database.receipts_of(number)?)
-            else {
-                break;
-            };
-            let header = Node::news_header(&block);
-            let hash = header.hash;
-            let logs = block_logs(&block, hash, &receipts);
-            let news = Arc::new(BlockNews { header, logs });
-            self.recent.push_back((number, hash, Arc::clone(&news)));
-            added.push(news);
+            let Some(block) = self.read(number, is_listening)? else { break };
+            added.extend(block.news.clone());
+            self.recent.push_back(block);
         }
         while self.recent.len() > RECENT_BLOCKS {
             self.recent.pop_front();
         }
-        self.head = self.recent.back().map_or((latest.number, latest.hash), |one| (one.0, one.1));
+        self.head = self.recent.back().map_or(latest, |block| block.id);
         Ok((!removed.is_empty() || !added.is_empty()).then_some(ChainChange { removed, added }))
+    }
+
+    /// `None` where the block was taken back meanwhile.
+    fn read(&self, number: u64, with_news: bool) -> Result<Option<RecentBlock>, StorageError> {
+        if !with_news {
+            let hash = self.database.hash_of(number)?;
+            return Ok(hash.map(|hash| RecentBlock { id: BlockNumHash { number, hash }, news: None }));
+        }
+        let (Some(block), Some(receipts)) =
+            (self.database.block_by_number(number)?, self.database.receipts_of(number)?)
+        else {
+            return Ok(None);
+        };
+        let header = Node::news_header(&block);
+        let hash = header.hash;
+        let logs = block_logs(&block, hash, &receipts);
+        let news = Some(Arc::new(BlockNews { header, logs }));
+        Ok(Some(RecentBlock { id: BlockNumHash { number, hash }, news }))
     }
 }

@@ -20,6 +20,7 @@ mod server;
 mod state;
 mod submit;
 mod subscriptions;
+mod together;
 mod trace;
 mod transactions;
 

@@ -16,6 +16,7 @@ use crate::{
     error::{RpcError, RpcResult},
     node::Node,
     subscriptions::subscribe,
+    together,
     transactions::Transaction,
 };
 
@@ -48,7 +49,7 @@ pub(crate) fn module(node: Node) -> Result<RpcModule<Node>, RegisterMethodError>
     node_information(&mut table)?;
     debug(&mut table)?;
     let mut module = table.0;
-    module.register_async_method("eth_sendRawTransaction", |params, node, _| async move {
+    module.register_async_method(together::METHOD, |params, node, _| async move {
         let raw: Bytes = params.one()?;
         node.send_raw_transaction(raw).await
     })?;

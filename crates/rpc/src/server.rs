@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr};
 
 use jsonrpsee::{
     Methods,
+    core::middleware::RpcServiceBuilder,
     server::{BatchRequestConfig, Server, ServerConfig, ServerHandle},
 };
 use tokio::task::JoinHandle;
@@ -12,8 +13,8 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use tracing::info;
 
 use crate::{
-    HeadFeed, RpcConfig, RpcDeps, RpcStartError, feed::Follower, filters::Filters, methods, node::Node,
-    subscriptions::HexIds,
+    HeadFeed, RpcConfig, RpcDeps, RpcStartError, Submission, feed::Follower, filters::Filters, methods,
+    node::Node, subscriptions::HexIds, together::TogetherLayer,
 };
 
 /// The JSON-RPC server.
@@ -74,6 +75,10 @@ impl RpcServer {
         let feed = HeadFeed::new();
         // From the head of now: what is added while the server starts is told.
         let follower = Follower::new(deps.database.clone());
+        let together = TogetherLayer {
+            pool: (config.submission == Submission::Pool).then(|| deps.pool.clone()),
+            max_response_bytes: config.max_response_bytes as usize,
+        };
         let node = Node {
             filters: Filters::new(config.max_filters, config.filter_timeout),
             database: deps.database,
@@ -94,14 +99,16 @@ impl RpcServer {
         let http = match config.http {
             Some(address) => {
                 let limits = limits.clone().http_only().build();
-                Some(listen(address, "--http.port", limits, cors.clone(), module.clone()).await?)
+                let listening =
+                    listen(address, "--http.port", limits, cors.clone(), together.clone(), module.clone());
+                Some(listening.await?)
             }
             None => None,
         };
         let ws = match config.ws {
             Some(address) => {
                 let limits = limits.ws_only().build();
-                Some(listen(address, "--ws.port", limits, cors, module.clone()).await?)
+                Some(listen(address, "--ws.port", limits, cors, together, module.clone()).await?)
             }
             None => None,
         };
@@ -115,6 +122,7 @@ async fn listen(
     flag: &'static str,
     limits: ServerConfig,
     cors: CorsLayer,
+    together: TogetherLayer,
     module: Methods,
 ) -> Result<(SocketAddr, ServerHandle), RpcStartError> {
     let failed = |source: io::Error| match source.kind() {
@@ -124,6 +132,7 @@ async fn listen(
     let server = Server::builder()
         .set_config(limits)
         .set_http_middleware(ServiceBuilder::new().layer(cors))
+        .set_rpc_middleware(RpcServiceBuilder::new().layer(together))
         .build(address)
         .await
         .map_err(failed)?;

@@ -10,6 +10,7 @@ use alloy_provider::{Provider, RootProvider};
 use chain::{CHAIN_ID, Chain, LOGGER, REVERTER, signed, wallet};
 use op_alloy_network::Optimism;
 use openledger_rpc::{RpcConfig, RpcServer, RpcStartError, Submission};
+use openledger_txpool::{PoolConfig, PoolError, TxPool};
 use serde_json::{Value, json};
 
 const NOBODY: Address = Address::repeat_byte(0x99);
@@ -248,6 +249,68 @@ async fn transactions_are_forwarded_to_the_sequencer_and_its_refusals_come_back(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_transactions_is_answered_one_by_one_in_its_order() {
+    let chain = Chain::start(|config| config.max_batch = 10).await;
+    let raw = |nonce| Bytes::from(signed(nonce, NOBODY, 1).encoded_2718());
+    let call = |id: usize, method: &str, param: Value| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": [param] });
+    let post = async |calls: Vec<Value>| {
+        let answer = chain.client.post(chain.url()).json(&calls).send().await.unwrap();
+        answer.json::<Vec<Value>>().await.unwrap()
+    };
+    let send = "eth_sendRawTransaction";
+    let (one, zero) = (json!(raw(1)), json!(raw(0)));
+    let answers = post(vec![
+        call(7, send, one.clone()),
+        call(8, send, json!("0x02c0")),
+        call(9, send, zero),
+        call(10, send, one.clone()),
+    ])
+    .await;
+    let ids: Vec<_> = answers.iter().map(|answer| answer["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [7, 8, 9, 10]);
+    assert_eq!(answers[0]["result"], json!(signed(1, NOBODY, 1).tx_hash()));
+    assert!(answers[1]["error"]["message"].as_str().unwrap().starts_with("rlp: "), "{}", answers[1]);
+    assert_eq!(answers[2]["result"], json!(signed(0, NOBODY, 1).tx_hash()));
+    assert_eq!(answers[3]["error"]["message"], "already known");
+    assert_eq!(chain.pool.counts(), (2, 0));
+    // What is not nothing but transactions is answered all the same.
+    let mixed =
+        post(vec![call(1, send, json!(raw(2))), call(2, send, json!("no hex")), call(3, "x", one)]).await;
+    assert_eq!(mixed[0]["result"], json!(signed(2, NOBODY, 1).tx_hash()));
+    assert_eq!((&mixed[1]["error"]["code"], &mixed[2]["error"]["code"]), (&json!(-32602), &json!(-32601)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_taken_as_its_transactions_one_by_one_would_be_limits_included() {
+    let chain = Chain::start(|_| {}).await;
+    let limits = PoolConfig { max_per_sender: 3, ..PoolConfig::default() };
+    let open = || TxPool::new(limits.clone(), chain.engine.database().clone()).unwrap();
+    let (together, apart) = (open(), open());
+    let raw = |nonce, value| signed(nonce, NOBODY, value).encoded_2718();
+    let batch = vec![
+        raw(0, 1),
+        vec![0x02, 0xc0],
+        raw(2, 1),
+        raw(0, 1),
+        raw(0, 2),
+        Vec::new(),
+        raw(1, 1),
+        raw(3, 1),
+        raw(4, u64::MAX),
+    ];
+    let answers = together.submit_all(batch.clone()).await.unwrap();
+    let mut expected = Vec::new();
+    for one in batch {
+        expected.push(apart.submit(one).await);
+    }
+    assert_eq!(format!("{answers:?}"), format!("{expected:?}"));
+    let taken: Vec<_> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(taken, [true, false, true, false, false, false, true, false, false]);
+    assert!(matches!(answers[7], Err(PoolError::SenderFull { limit: 3 })), "{:?}", answers[7]);
+    assert_eq!((together.counts(), apart.counts()), ((3, 0), (3, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn taken_port_is_reported_with_its_flag() {
     let chain = Chain::start(|_| {}).await;
     let config = RpcConfig { http: chain.server.http_addr(), ws: None, ..RpcConfig::default() };
@@ -278,4 +341,23 @@ async fn subscriptions_tell_heads_and_pending_transactions() {
     assert_eq!(logs.recv().await.unwrap().transaction_hash, Some(tx.tx_hash()));
     chain.unwind().await;
     assert!(logs.recv().await.unwrap().removed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_replaces_one_told_to_nobody_is_told() {
+    let chain = Chain::start(|_| {}).await;
+    for _ in 0..3 {
+        chain.mine().await;
+    }
+    let url = format!("ws://{}", chain.server.ws_addr().unwrap());
+    let provider = RootProvider::<Optimism>::connect(&url).await.unwrap();
+    let mut heads = provider.subscribe_blocks().await.unwrap();
+    // Long enough for the feed to have seen the third block without telling of it.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let hash = chain.engine.database().hash_of(2).unwrap().unwrap();
+    chain.engine.reorg_to(alloy_eips::BlockNumHash { number: 2, hash }).await.unwrap();
+    chain.send(&signed(0, NOBODY, 1)).await;
+    let replacement = chain.mine().await;
+    let told = async { while heads.recv().await.unwrap().hash != replacement {} };
+    tokio::time::timeout(std::time::Duration::from_secs(30), told).await.unwrap();
 }

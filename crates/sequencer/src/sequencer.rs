@@ -8,9 +8,10 @@ use std::{
 
 use alloy_consensus::{Header, Sealed};
 use alloy_eips::BlockNumHash;
+use alloy_primitives::B256;
 use metrics::{counter, gauge};
 use openledger_chainspec::{RollupConfig, SystemConfig};
-use openledger_engine::{Block, BuiltBlock, EngineHandle, Handling, SkipReason};
+use openledger_engine::{Block, BuiltBlock, EngineError, EngineHandle, Handling, SkipReason};
 use openledger_protocol::{
     BlockRefError, L1Info, L1OriginData, L2BlockRef, apply_config_updates, attributes,
     system_config_of_l2_block,
@@ -18,6 +19,7 @@ use openledger_protocol::{
 use openledger_storage::StorageError;
 use tokio::{
     select,
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tracing::{error, info, warn};
@@ -48,7 +50,8 @@ impl Default for SequencerConfig {
     }
 }
 
-/// Seals blocks. [`Self::seal_next`] makes one; [`Self::run`] makes one each block time.
+/// Seals blocks. [`Self::seal_next`] makes one; [`Self::run`] makes one each block time, and where it is late,
+/// the next one while the one before is being stored.
 #[derive(Debug)]
 pub struct Sequencer<L, T> {
     rollup: Arc<RollupConfig>,
@@ -58,9 +61,26 @@ pub struct Sequencer<L, T> {
     config: SequencerConfig,
     /// The head's origin as L1 gave it, so that an epoch goes on while L1 is away.
     origin: Option<Sealed<Header>>,
+    /// The newest block made here, while nothing has gone wrong: what the next one stands on.
+    newest: Option<Parent>,
+    /// That block's way to the disk.
+    storing: Option<JoinHandle<Result<BlockNumHash, EngineError>>>,
+    held_back: Option<HeldBack>,
 }
 
+/// An L1 origin whose deposits did not reproduce: the chain goes on without it as long as the rules permit.
+#[derive(Debug, Clone, Copy)]
+struct HeldBack {
+    origin: B256,
+    /// The L2 block with which it is tried again.
+    until: u64,
+}
+
+/// Blocks for which an origin is held back.
+const HOLD_BACK_BLOCKS: u64 = 16;
+
 /// The head, and what the next block takes from it.
+#[derive(Debug)]
 struct Parent {
     header: Header,
     reference: L2BlockRef,
@@ -76,7 +96,17 @@ impl<L: L1Source, T: TransactionSource> Sequencer<L, T> {
         transactions: T,
         config: SequencerConfig,
     ) -> Self {
-        Self { rollup, engine, l1, transactions, config, origin: None }
+        Self {
+            rollup,
+            engine,
+            l1,
+            transactions,
+            config,
+            origin: None,
+            newest: None,
+            storing: None,
+            held_back: None,
+        }
     }
 
     /// Seals blocks until `shutdown` ends or an error comes that nothing helps against.
@@ -84,12 +114,18 @@ impl<L: L1Source, T: TransactionSource> Sequencer<L, T> {
         tokio::pin!(shutdown);
         loop {
             let pause = self.until_due()?;
-            select! {
-                () = &mut shutdown => return Ok(()),
-                () = sleep(pause) => {}
-            }
-            // Not cancelled half-way: a block that was built is inserted before the loop ends.
-            let Err(error) = self.seal_next().await else { continue };
+            let sealed = if !pause.is_zero() && self.is_storing() {
+                // There is time: the block is sealed before the wait for the next one.
+                self.settle().await
+            } else {
+                select! {
+                    () = &mut shutdown => return self.settle().await,
+                    () = sleep(pause) => {}
+                }
+                // Not cancelled half-way: a block that was built is inserted before the loop ends.
+                self.seal_ahead().await.map(drop)
+            };
+            let Err(error) = sealed else { continue };
             counter!("sequencer_errors_total").increment(1);
             match error.handling() {
                 Handling::Retry => warn!(%error, "no block sealed, trying again"),
@@ -108,14 +144,56 @@ impl<L: L1Source, T: TransactionSource> Sequencer<L, T> {
                 }
             }
             select! {
-                () = &mut shutdown => return Ok(()),
+                () = &mut shutdown => return self.settle().await,
                 () = sleep(self.config.retry_pause) => {}
             }
         }
     }
 
-    /// Builds the block after the head and inserts it.
+    /// Builds the block after the head and stores it.
     pub async fn seal_next(&mut self) -> Result<BuiltBlock, SequencerError> {
+        let built = self.seal_ahead().await?;
+        self.settle().await?;
+        Ok(built)
+    }
+
+    /// Builds the block after the head and makes it the head, without waiting until it is stored: the next one
+    /// can be built meanwhile. [`Self::settle`] waits for it. One block is stored while one is built: where the
+    /// block before is not stored yet, this waits for that one.
+    pub async fn seal_ahead(&mut self) -> Result<BuiltBlock, SequencerError> {
+        let sealed = self.try_seal_ahead().await;
+        if sealed.is_err() {
+            // What is on the chain after an error is on disk.
+            if let Err(error) = self.settle().await {
+                warn!(%error, "a block could not be stored");
+            }
+            self.newest = None;
+        }
+        sealed
+    }
+
+    /// Waits until the last block is stored. It is sealed, and on the chain for everyone, from then on.
+    pub async fn settle(&mut self) -> Result<(), SequencerError> {
+        let Some(storing) = self.storing.take() else { return Ok(()) };
+        match storing.await.unwrap_or(Err(EngineError::Stopped)) {
+            Ok(_) => {
+                self.transactions.on_sealed().await;
+                Ok(())
+            }
+            Err(error) => {
+                self.newest = None;
+                self.transactions.on_lost();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Whether a block is being stored that [`Self::settle`] would wait for.
+    pub const fn is_storing(&self) -> bool {
+        self.storing.is_some()
+    }
+
+    async fn try_seal_ahead(&mut self) -> Result<BuiltBlock, SequencerError> {
         let parent = self.parent()?;
         let current = self.current_origin(parent.reference.l1_origin).await?;
         let (origin, system_config) = self.next_origin(&parent, current).await?;
@@ -133,21 +211,61 @@ impl<L: L1Source, T: TransactionSource> Sequencer<L, T> {
             self.transactions.best(base_fee_wei, system_config.gas_limit, max_count)
         };
 
-        let built = self.engine.build(parent.reference.hash, attributes, pool).await?;
+        let built = match self.engine.build(parent.reference.hash, attributes, pool).await {
+            Ok(built) => built,
+            Err(error) => {
+                if matches!(error, EngineError::NotReproducible { .. })
+                    && origin.header.hash() != parent.reference.l1_origin.hash
+                {
+                    self.hold_back(&origin, parent.header.number.saturating_add(1));
+                }
+                return Err(error.into());
+            }
+        };
         for skipped in &built.skipped {
             if let SkipReason::Invalid(reason) = &skipped.reason {
                 self.transactions.remove_invalid(&skipped.hash, reason);
             }
         }
-        self.engine.insert_announced(built.block.clone(), built.hash).await?;
-        self.transactions.on_sealed().await;
+        let stored = self.engine.extend(built.block.clone(), built.hash).await?;
+        self.transactions.on_extended(&built.included);
+        let before = self.settle().await;
+        self.storing = Some(tokio::spawn(stored));
+        // Where the one before is lost, so is this one.
+        before?;
         gauge!("sequencer_l1_origin_number").set(origin.header.number as f64);
         self.origin = Some(origin.header);
+        self.newest = Some(self.as_parent(&built.block)?);
         Ok(built)
+    }
+
+    /// Nobody may leave deposits out, but the chain may stay in its epoch for a while.
+    fn hold_back(&mut self, origin: &L1OriginData, number: u64) {
+        counter!("sequencer_origins_held_back_total").increment(1);
+        error!(
+            origin = origin.header.number,
+            number, "deposits of the next L1 origin do not reproduce: staying with the current one"
+        );
+        let until = number.saturating_add(HOLD_BACK_BLOCKS);
+        self.held_back = Some(HeldBack { origin: origin.header.hash(), until });
+    }
+
+    /// Whether a block stays in its epoch although `next` is due.
+    fn is_held_back(&self, parent: &Parent, current: &Sealed<Header>, next: &Sealed<Header>) -> bool {
+        let timestamp = parent.reference.timestamp.saturating_add(self.rollup.block_time);
+        self.held_back.is_some_and(|held| {
+            held.origin == next.hash()
+                && parent.header.number.saturating_add(1) < held.until
+                && !is_past_drift(&self.rollup, &current.into(), timestamp)
+        })
     }
 
     /// Takes back the blocks whose origin L1 no longer has.
     pub async fn reset(&mut self) -> Result<(), SequencerError> {
+        if let Err(error) = self.settle().await {
+            warn!(%error, "a block could not be stored");
+        }
+        self.newest = None;
         self.origin = None;
         let finalized = self.engine.database().heads().finalized;
         let mut number = self.engine.database().heads().latest.number;
@@ -169,15 +287,26 @@ impl<L: L1Source, T: TransactionSource> Sequencer<L, T> {
 
     /// Time until the next block is due; zero where it is late.
     fn until_due(&self) -> Result<Duration, SequencerError> {
-        let head = self.block(self.engine.database().heads().latest.number)?;
-        let due = head.header.timestamp.saturating_add(self.rollup.block_time);
+        let head_timestamp = match &self.newest {
+            Some(newest) => newest.header.timestamp,
+            None => self.block(self.engine.database().heads().latest.number)?.header.timestamp,
+        };
+        let due = head_timestamp.saturating_add(self.rollup.block_time);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Duration::from_secs(due).saturating_sub(now))
     }
 
-    fn parent(&self) -> Result<Parent, SequencerError> {
-        let block = self.block(self.engine.database().heads().latest.number)?;
-        let reference = self.reference(&block)?;
+    /// What the next block stands on. Where someone else moved the head, the engine will refuse to build on the
+    /// block made here, and the next try reads the head.
+    fn parent(&mut self) -> Result<Parent, SequencerError> {
+        match self.newest.take() {
+            Some(newest) => Ok(newest),
+            None => self.as_parent(&self.block(self.engine.database().heads().latest.number)?),
+        }
+    }
+
+    fn as_parent(&self, block: &Block) -> Result<Parent, SequencerError> {
+        let reference = self.reference(block)?;
         let genesis = &self.rollup.genesis;
         let system_config = if reference.number == genesis.l2.number {
             genesis.system_config
@@ -189,7 +318,7 @@ impl<L: L1Source, T: TransactionSource> Sequencer<L, T> {
                 L1Info::decode(&info.input).map_err(|source| BlockRefError::BadL1Info { number, source })?;
             system_config_of_l2_block(&info, &block.header)
         };
-        Ok(Parent { header: block.header, reference, system_config })
+        Ok(Parent { header: block.header.clone(), reference, system_config })
     }
 
     /// The header of the parent's origin, from memory or from L1.
@@ -227,7 +356,7 @@ impl<L: L1Source, T: TransactionSource> Sequencer<L, T> {
             choose_origin(&self.rollup, &parent.reference, &(&current).into(), next.as_ref())
         };
         if choose(next.as_ref())? == OriginChoice::Next
-            && let Some(next) = next
+            && let Some(next) = next.filter(|next| !self.is_held_back(parent, &current, next))
         {
             match self.ask(self.l1.receipts(next.hash())).await {
                 Ok(receipts) => {

@@ -39,7 +39,13 @@ pub trait TransactionSource: Send + Sync + 'static {
     /// Takes out a transaction that was found invalid.
     fn remove_invalid(&self, hash: &B256, reason: &str);
 
-    /// A block was added to the head: before the next block, what it holds must be taken out.
+    /// These transactions are in a block that is being stored: [`Self::best`] must not give them again.
+    fn on_extended(&self, included: &[B256]);
+
+    /// The block that was being stored is not on the chain: what it holds may be given again.
+    fn on_lost(&self);
+
+    /// A block is stored: what it holds must be taken out.
     fn on_sealed(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -52,6 +58,14 @@ impl TransactionSource for TxPool {
         if self.remove(hash) {
             debug!(%hash, reason, "took an invalid transaction out of the pool");
         }
+    }
+
+    fn on_extended(&self, included: &[B256]) {
+        self.put_in_block(included.iter().copied());
+    }
+
+    fn on_lost(&self) {
+        self.release();
     }
 
     async fn on_sealed(&self) {

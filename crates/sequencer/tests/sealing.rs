@@ -3,7 +3,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use alloy_consensus::{
@@ -16,7 +19,11 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use op_alloy_consensus::TxDeposit;
 use openledger_chainspec::{ChainSpec, RollupConfig, RollupGenesis, SystemConfig};
-use openledger_engine::{BuiltBlock, Engine, EngineConfig, EngineHandle, EngineThread, Handling};
+use openledger_engine::{
+    Block, BuiltBlock, Engine, EngineConfig, EngineHandle, EngineThread, EvmExecution, Execution, Handling,
+    StateRead,
+};
+use openledger_evm::{BuildInput, ExecutedBlock, ExecutionError, PendingBlock};
 use openledger_primitives::OpenTxEnvelope;
 use openledger_protocol::{ConfigUpdate, L2BlockRef, deposits::encode_deposit_log};
 use openledger_sequencer::{
@@ -106,6 +113,10 @@ impl TransactionSource for MemoryPool {
         self.removed.lock().unwrap().push(*hash);
     }
 
+    fn on_extended(&self, _: &[B256]) {}
+
+    fn on_lost(&self) {}
+
     async fn on_sealed(&self) {}
 }
 
@@ -131,6 +142,10 @@ struct Network {
 
 impl Network {
     fn open(path: &Path, l1: MemoryL1) -> Self {
+        Self::open_with(path, l1, Arc::new(EvmExecution))
+    }
+
+    fn open_with(path: &Path, l1: MemoryL1, execution: Arc<dyn Execution>) -> Self {
         let genesis = serde_json::json!({
             "config": { "chainId": 5152, "optimism": {
                 "eip1559Elasticity": 6, "eip1559Denominator": 50, "eip1559DenominatorCanyon": 250
@@ -155,8 +170,13 @@ impl Network {
             ..Default::default()
         });
         let database = Database::open(path, spec).unwrap();
-        let (engine, thread) = Engine::spawn(database, EngineConfig::default()).unwrap();
+        let (engine, thread) = Engine::spawn_with(database, EngineConfig::default(), execution).unwrap();
         Self { rollup, engine, _engine_end: EngineEnd(Some(thread)), l1, pool: MemoryPool::default() }
+    }
+
+    /// Like [`Self::open`], with second executions that are wrong where they pay [`LUCKY`], while `faulty` is set.
+    fn open_faulty(path: &Path, l1: MemoryL1, faulty: Arc<AtomicBool>) -> Self {
+        Self::open_with(path, l1, Arc::new(Faulty(faulty)))
     }
 
     fn sequencer(&self) -> Sequencer<MemoryL1, MemoryPool> {
@@ -171,10 +191,45 @@ impl Network {
     }
 }
 
+/// Who is paid here comes out richer by one wei in a faulty second execution.
+const LUCKY: Address = Address::repeat_byte(0xfa);
+
+#[derive(Debug)]
+struct Faulty(Arc<AtomicBool>);
+
+impl Execution for Faulty {
+    fn build(
+        &self,
+        input: BuildInput<'_, &dyn StateRead>,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<PendingBlock, ExecutionError> {
+        EvmExecution.build(input, keep_going)
+    }
+
+    fn execute(
+        &self,
+        spec: &ChainSpec,
+        state: &dyn StateRead,
+        block: &Block,
+        senders: &[Address],
+    ) -> Result<ExecutedBlock, ExecutionError> {
+        let mut executed = EvmExecution.execute(spec, state, block, senders)?;
+        let lucky = executed.bundle.state.get_mut(&LUCKY).and_then(|account| account.info.as_mut());
+        if let Some(info) = lucky.filter(|_| self.0.load(Ordering::SeqCst)) {
+            info.balance += U256::ONE;
+        }
+        Ok(executed)
+    }
+}
+
 fn deposit_log() -> Log {
+    deposit_log_to(USER)
+}
+
+fn deposit_log_to(to: Address) -> Log {
     let deposit = TxDeposit {
-        from: USER,
-        to: TxKind::Call(USER),
+        from: to,
+        to: TxKind::Call(to),
         mint: 1_000_000_000_000_000_000,
         gas_limit: 50_000,
         ..Default::default()
@@ -215,6 +270,29 @@ async fn blocks_follow_l1_with_its_deposits_and_configuration_through_a_restart(
 }
 
 #[tokio::test]
+async fn a_block_is_built_on_one_that_is_still_being_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::open(folder.path(), MemoryL1::with_genesis());
+    let mut sequencer = network.sequencer();
+    let mut parent = network.engine.database().heads().latest.hash;
+    for number in 1..=20 {
+        let built = sequencer.seal_ahead().await.unwrap();
+        assert_eq!((built.block.header.number, built.block.header.parent_hash), (number, parent));
+        parent = built.hash;
+        assert!(sequencer.is_storing());
+        assert!(network.engine.database().heads().latest.number + 1 >= number, "one ahead at most");
+    }
+    sequencer.settle().await.unwrap();
+    assert!(!sequencer.is_storing());
+    assert_eq!(network.engine.database().heads().latest.hash, parent);
+    // Somebody else takes a block back: the next try starts from the head that is left.
+    let ancestor = network.engine.database().hash_of(19).unwrap().unwrap();
+    network.engine.reorg_to(BlockNumHash { number: 19, hash: ancestor }).await.unwrap();
+    assert_eq!(sequencer.seal_next().await.unwrap_err().handling(), Handling::Retry);
+    assert_eq!(sequencer.seal_next().await.unwrap().block.header.parent_hash, ancestor);
+}
+
+#[tokio::test]
 async fn blocks_go_on_while_l1_is_away_until_the_drift_is_used_up() {
     let folder = tempfile::tempdir().unwrap();
     let network = Network::open(folder.path(), MemoryL1::with_genesis());
@@ -236,6 +314,57 @@ async fn blocks_go_on_while_l1_is_away_until_the_drift_is_used_up() {
         let built = sequencer.seal_next().await.unwrap();
         assert_eq!(network.origin_of(&built), (expected, 0), "catches up one origin a block");
     }
+}
+
+#[tokio::test]
+async fn deposits_that_do_not_reproduce_hold_their_epoch_back_and_not_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let l1 = MemoryL1::with_genesis();
+    l1.mine(B256::repeat_byte(1), vec![deposit_log_to(LUCKY)]);
+    l1.mine(B256::repeat_byte(2), vec![]);
+    let faulty = Arc::new(AtomicBool::new(true));
+    let network = Network::open_faulty(folder.path(), l1, Arc::clone(&faulty));
+    let mut sequencer = network.sequencer();
+    let mut refusals = Vec::new();
+    for number in 1..=60_u64 {
+        let built = match sequencer.seal_next().await {
+            Ok(built) => built,
+            Err(error) => {
+                assert_eq!(error.handling(), Handling::Retry, "{error}");
+                refusals.push(number);
+                sequencer.seal_next().await.unwrap()
+            }
+        };
+        assert_eq!((built.block.header.number, network.origin_of(&built).0), (number, 0));
+    }
+    // The L1 block is due with the sixth block, and tried again every 16 blocks.
+    assert_eq!(refusals, [6, 22, 38, 54]);
+    faulty.store(false, Ordering::SeqCst);
+    let mut origins = Vec::new();
+    for _ in 61..=71 {
+        origins.push(network.origin_of(&sequencer.seal_next().await.unwrap()));
+    }
+    assert_eq!(origins[8..], [(0, 69), (1, 0), (2, 0)]);
+    let state = network.engine.database().state().unwrap();
+    let balance = state.account(LUCKY).unwrap().unwrap().balance;
+    assert_eq!(balance, U256::from(1_000_000_000_000_000_000_u64), "the deposit came late, and once");
+    // Past the drift nothing but the deposits' epoch is allowed: no block, and the sequencer goes on asking.
+    faulty.store(true, Ordering::SeqCst);
+    for _ in 3..=200 {
+        network.l1.mine(B256::repeat_byte(3), vec![deposit_log_to(LUCKY)]);
+    }
+    for _ in 0..2_000 {
+        if sequencer.seal_next().await.is_err() && sequencer.seal_next().await.is_err() {
+            break;
+        }
+    }
+    let head = network.engine.database().heads().latest;
+    assert_eq!(sequencer.seal_next().await.unwrap_err().handling(), Handling::Retry);
+    assert_eq!(network.engine.database().heads().latest, head);
+    assert!(head.number > 71 + 800, "{}", head.number);
+    faulty.store(false, Ordering::SeqCst);
+    let origin = network.origin_of(&sequencer.seal_next().await.unwrap());
+    assert_eq!(origin, (3, 0));
 }
 
 #[tokio::test]

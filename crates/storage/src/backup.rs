@@ -111,9 +111,14 @@ impl Database {
 }
 
 /// Copies the snapshot in the folder `snapshot` to the new folder `path`, where [`Database::open`] then finds
-/// it. Every file is compared to the manifest on the way; after any error there is nothing at `path`.
-pub fn restore_snapshot(snapshot: &Path, path: &Path) -> Result<SnapshotManifest> {
+/// it. The snapshot must be of the chain with this genesis. Every file is compared to the manifest on the way; after
+/// any error there is nothing at `path`.
+pub fn restore_snapshot(snapshot: &Path, path: &Path, genesis_hash: B256) -> Result<SnapshotManifest> {
     let manifest = read_manifest(snapshot)?;
+    if manifest.genesis_hash != genesis_hash {
+        let (path, found) = (snapshot.to_owned(), manifest.genesis_hash);
+        return Err(StorageError::OtherChain { path, found, expected: genesis_hash });
+    }
     if manifest.schema != SCHEMA_VERSION {
         let (path, found) = (snapshot.to_owned(), manifest.schema);
         return Err(StorageError::OtherSchema { path, found, expected: SCHEMA_VERSION });

@@ -16,7 +16,8 @@ use crate::{
     codec::{Commit, array, decode_number},
     columns,
     durable::DurableMark,
-    genesis, open,
+    genesis,
+    open::{self, WRITE_BUFFERS_BYTES},
     store::{self, Snapshot, column},
     tries::WarmTries,
 };
@@ -34,10 +35,19 @@ pub(crate) const PRUNED_KEY: &[u8] = b"pruned";
 const LOST_KEY: &[u8] = b"lost";
 
 /// How a database is opened.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct DatabaseConfig {
     /// What is dropped while blocks are stored.
     pub pruning: Pruning,
+    /// Bytes of writes in memory that are not in tables yet, and of the log: the file system sets aside room for
+    /// them at opening, so that a small database opens sooner with few. [`WRITE_BUFFERS_BYTES`] by default.
+    pub write_buffers_bytes: usize,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self { pruning: Pruning::default(), write_buffers_bytes: WRITE_BUFFERS_BYTES }
+    }
 }
 
 /// A chain on disk. Cheap to clone; reads take no lock and are never torn by a write.
@@ -99,7 +109,7 @@ impl Database {
     /// After a crash all that was reported as stored is there. Where the log was damaged since, the chain
     /// ends at the last block before the damage, and [`Self::lost`] says so.
     pub fn open_with(path: &Path, spec: Arc<ChainSpec>, config: DatabaseConfig) -> Result<Self> {
-        let db = Arc::new(open::open(path)?);
+        let db = Arc::new(open::open(path, config.write_buffers_bytes)?);
         let meta = column(&db, columns::META)?;
         let commit = match db.get_cf(meta, GENESIS_KEY)? {
             None => genesis::write(&db, &spec)?,

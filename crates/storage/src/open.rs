@@ -34,14 +34,14 @@ const ARCHIVE_BLOCK_BYTES: usize = 32 << 10;
 /// The log is first replayed so that a record cut short at its very end, which no call had reported as
 /// written, is dropped and any other damage is an error. Then that error is reported, and the log is
 /// replayed as far as it is whole: the state of some moment before the damage, in all column families.
-pub(crate) fn open(path: &Path) -> Result<DB> {
+pub(crate) fn open(path: &Path, write_buffers_bytes: usize) -> Result<DB> {
     fs::create_dir_all(path)
         .map_err(|error| StorageError::Folder { path: path.to_owned(), reason: error.to_string() })?;
     check_schema(path)?;
-    match open_with(path, DBRecoveryMode::TolerateCorruptedTailRecords) {
+    match open_with(path, write_buffers_bytes, DBRecoveryMode::TolerateCorruptedTailRecords) {
         Err(StorageError::RocksDb(found)) if found.kind() == ErrorKind::Corruption => {
             error!(path = %path.display(), error = %found, "the log is damaged; using it as far as it is whole");
-            open_with(path, DBRecoveryMode::PointInTime)
+            open_with(path, write_buffers_bytes, DBRecoveryMode::PointInTime)
         }
         result => result,
     }
@@ -65,7 +65,7 @@ fn check_schema(path: &Path) -> Result<()> {
     Err(StorageError::OtherSchema { path: path.to_owned(), found, expected: SCHEMA_VERSION })
 }
 
-fn open_with(path: &Path, recovery: DBRecoveryMode) -> Result<DB> {
+fn open_with(path: &Path, write_buffers_bytes: usize, recovery: DBRecoveryMode) -> Result<DB> {
     let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
     let mut options = Options::default();
     options.create_if_missing(true);
@@ -73,14 +73,15 @@ fn open_with(path: &Path, recovery: DBRecoveryMode) -> Result<DB> {
     options.set_wal_recovery_mode(recovery);
     // All column families go to tables together, so that any whole part of the log fits to them.
     options.set_atomic_flush(true);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
-    options.set_max_total_wal_size(WRITE_BUFFERS_BYTES as u64);
+    options.set_db_write_buffer_size(write_buffers_bytes);
+    options.set_max_total_wal_size(write_buffers_bytes as u64);
     options.set_max_open_files(OPEN_FILES);
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(1 << 20);
     options.set_keep_log_file_num(4);
     options.set_max_log_file_size(4 << 20);
-    let columns = columns::ALL.map(|name| ColumnFamilyDescriptor::new(name, column_options(name, &cache)));
+    let columns = columns::ALL
+        .map(|name| ColumnFamilyDescriptor::new(name, column_options(name, write_buffers_bytes, &cache)));
     DB::open_cf_descriptors(&options, path, columns).map_err(|error| {
         // RocksDB has no kind of its own for a held lock; the file it names is always `LOCK`.
         if error.kind() == ErrorKind::IOError && error.as_ref().contains("LOCK") {
@@ -91,7 +92,7 @@ fn open_with(path: &Path, recovery: DBRecoveryMode) -> Result<DB> {
     })
 }
 
-fn column_options(name: &str, cache: &Cache) -> Options {
+fn column_options(name: &str, write_buffers_bytes: usize, cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_format_version(6);
     table.set_block_cache(cache);
@@ -99,7 +100,7 @@ fn column_options(name: &str, cache: &Cache) -> Options {
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_block_size(BLOCK_BYTES);
     let mut options = Options::default();
-    options.set_write_buffer_size(WRITE_BUFFERS_BYTES / 2);
+    options.set_write_buffer_size(write_buffers_bytes / 2);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_compression_type(DBCompressionType::Lz4);
     match name {

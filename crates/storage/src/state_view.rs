@@ -16,7 +16,7 @@ use crate::{
     history::{self, Reverts},
     reads,
     store::Snapshot,
-    tries::WarmTries,
+    tries::{TRIE_MEMORY_BYTES, WarmTries},
 };
 
 /// Blocks between the stored head and the oldest block whose state can be proven.
@@ -185,14 +185,26 @@ impl StateView {
         Ok(update)
     }
 
+    /// The trie of this state for [`Self::update_with`], with as much of it in memory as there is. Whoever has
+    /// made the last change gives it back to [`Self::keep_trie`].
+    pub fn take_trie(&self) -> StateTrie {
+        self.tries.take(self.state_root)
+    }
+
+    /// Keeps a trie in memory for the next [`Self::update`] of the state with its root.
+    pub fn keep_trie(&self, trie: StateTrie) {
+        self.tries.put(trie);
+    }
+
     /// [`Self::update`] with a trie of one's own, whose root must be this state's; gives it back with the
-    /// changes made. Saves some copying where blocks follow one another.
+    /// changes made. Saves copying what changes where blocks follow one another.
     pub fn update_with(&self, trie: StateTrie, changes: &BundleState) -> Result<(StateTrie, StateUpdate)> {
         if trie.root() != self.state_root {
             return Err(StorageError::OtherTrie { found: trie.root(), expected: self.state_root });
         }
         let mut prepared = self.prepare(changes)?;
-        let (trie, layer) = trie.apply(&self.trie_source()?, prepared.take_changes())?;
+        let (mut trie, layer) = trie.apply(&self.trie_source()?, prepared.take_changes())?;
+        trie.prune(TRIE_MEMORY_BYTES);
         Ok((trie, prepared.complete(self, layer)?))
     }
 

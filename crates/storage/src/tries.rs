@@ -40,6 +40,13 @@ impl WarmTries {
             .unwrap_or_else(|| StateTrie::new(state_root))
     }
 
+    /// [`Self::get`], and keeps it no longer: so that changing it copies nothing.
+    pub(crate) fn take(&self, state_root: B256) -> StateTrie {
+        let mut tries = self.tries.lock();
+        let at = tries.iter().position(|trie| trie.root() == state_root);
+        at.and_then(|at| tries.remove(at)).unwrap_or_else(|| StateTrie::new(state_root))
+    }
+
     /// Keeps a trie for the blocks that follow.
     pub(crate) fn put(&self, mut trie: StateTrie) {
         trie.prune(TRIE_MEMORY_BYTES);

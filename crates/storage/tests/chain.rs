@@ -124,7 +124,7 @@ proptest! {
                     let manifest = chain.db.write_snapshot(&snapshot).unwrap();
                     prop_assert_eq!(manifest.state_root, chain.models.last().unwrap().root());
                     path = folder.path().join(format!("{}", turn + 1));
-                    prop_assert_eq!(restore_snapshot(&snapshot, &path).unwrap(), manifest);
+                    prop_assert_eq!(restore_snapshot(&snapshot, &path, spec().genesis_hash()).unwrap(), manifest);
                     reopen(&mut chain, &path);
                 }
                 Event::Reopen => reopen(&mut chain, &path),

@@ -11,7 +11,7 @@ const BLOCKS: u64 = 700;
 fn sample(path: &std::path::Path, pruning: Pruning) -> TestChain {
     let mut chain = TestChain::open(path);
     drop(chain.db);
-    chain.db = Database::open_with(path, spec(), DatabaseConfig { pruning }).unwrap();
+    chain.db = Database::open_with(path, spec(), DatabaseConfig { pruning, ..Default::default() }).unwrap();
     for first in (1..=BLOCKS).step_by(20) {
         let blocks: Vec<_> = (first..first + 20).map(steps_of).collect();
         let mut state = chain.db.state().unwrap();

@@ -5,6 +5,7 @@ mod model;
 
 use std::fs;
 
+use alloy_primitives::B256;
 use model::{TestChain, spec, steps_of, views::assert_state};
 use openledger_storage::{Database, StorageError, restore_snapshot};
 
@@ -18,6 +19,16 @@ fn sample(folder: &std::path::Path) -> TestChain {
 }
 
 #[test]
+fn a_snapshot_of_another_chain_is_refused_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    sample(folder.path());
+    let (snapshot, restored) = (folder.path().join("snapshot"), folder.path().join("restored"));
+    let error = restore_snapshot(&snapshot, &restored, B256::repeat_byte(9)).unwrap_err();
+    assert!(matches!(error, StorageError::OtherChain { .. }), "{error}");
+    assert!(!restored.exists());
+}
+
+#[test]
 fn snapshot_is_of_one_moment_while_the_chain_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut chain = sample(folder.path());
@@ -25,7 +36,8 @@ fn snapshot_is_of_one_moment_while_the_chain_goes_on() {
         chain.append(&steps_of(number));
     }
     let restored = folder.path().join("restored");
-    let manifest = restore_snapshot(&folder.path().join("snapshot"), &restored).unwrap();
+    let manifest =
+        restore_snapshot(&folder.path().join("snapshot"), &restored, spec().genesis_hash()).unwrap();
     assert_eq!((manifest.number, manifest.hash), (5, chain.blocks[5].header.hash_slow()));
     let db = Database::open(&restored, spec()).unwrap();
     assert_eq!((db.heads().latest.number, db.lost()), (5, None));
@@ -66,7 +78,7 @@ fn damaged_snapshot_is_refused_and_leaves_nothing() {
         fs::write(&file, bytes).unwrap();
         damage(&file);
         let restored = folder.path().join("restored");
-        let error = restore_snapshot(&snapshot, &restored).unwrap_err();
+        let error = restore_snapshot(&snapshot, &restored, spec().genesis_hash()).unwrap_err();
         assert!(matches!(error, StorageError::Snapshot { .. }), "{name}: {error}");
         let left: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -84,8 +96,9 @@ fn manifest_that_leads_out_of_its_folder_is_refused() {
     file["name"] = "../../outside".into();
     manifest["files"].as_array_mut().unwrap().push(file);
     fs::write(&path, manifest.to_string()).unwrap();
+    let restored = folder.path().join("restored");
     let error =
-        restore_snapshot(&folder.path().join("snapshot"), &folder.path().join("restored")).unwrap_err();
+        restore_snapshot(&folder.path().join("snapshot"), &restored, spec().genesis_hash()).unwrap_err();
     assert!(error.to_string().contains("no file name"), "{error}");
     assert!(!folder.path().join("outside").exists());
 }
@@ -95,6 +108,7 @@ fn nothing_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let chain = sample(folder.path());
     assert!(chain.db.write_snapshot(&folder.path().join("snapshot")).is_err());
-    assert!(restore_snapshot(&folder.path().join("snapshot"), &folder.path().join("db")).is_err());
+    let (snapshot, database) = (folder.path().join("snapshot"), folder.path().join("db"));
+    assert!(restore_snapshot(&snapshot, &database, spec().genesis_hash()).is_err());
     chain.db.check().unwrap();
 }

@@ -19,6 +19,12 @@ pub struct PoolHead {
 }
 
 impl PoolHead {
+    /// Whether a transaction costs the same besides its gas at `other`.
+    pub(crate) fn charges_as(&self, other: &Self) -> bool {
+        let without_block = |head: &Self| L1BlockInfo { l2_block: None, tx_l1_cost: None, ..head.l1.clone() };
+        self.spec_id == other.spec_id && without_block(self) == without_block(other)
+    }
+
     /// What a transaction of `estimated_size` (op-revm's, in millionths of a byte) and `gas_limit`
     /// pays besides its gas: the L1 data fee and the operator fee, in wei.
     pub fn additional_cost(&self, estimated_size: u64, gas_limit: u64) -> U256 {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy_consensus::{Transaction, transaction::Recovered};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{
+    Address, B256,
+    map::{AddressHashMap, B256HashMap},
+};
 use openledger_primitives::OpenTxEnvelope;
 
 use crate::{
@@ -34,8 +37,8 @@ pub struct Pool {
     pub(crate) config: PoolConfig,
     pub(crate) chain_id: u64,
     pub(crate) head: PoolHead,
-    pub(crate) senders: HashMap<Address, SenderQueue>,
-    by_hash: HashMap<B256, (Address, u64)>,
+    pub(crate) senders: AddressHashMap<SenderQueue>,
+    by_hash: B256HashMap<(Address, u64)>,
     tails: BTreeSet<TailKey>,
     slots: usize,
     arrivals: u64,
@@ -48,8 +51,8 @@ impl Pool {
             config,
             chain_id,
             head,
-            senders: HashMap::new(),
-            by_hash: HashMap::new(),
+            senders: AddressHashMap::default(),
+            by_hash: B256HashMap::default(),
             tails: BTreeSet::new(),
             slots: 0,
             arrivals: 0,
@@ -79,7 +82,7 @@ impl Pool {
     /// The transaction with this hash.
     pub fn get(&self, hash: &B256) -> Option<&PooledTransaction> {
         let (sender, nonce) = self.by_hash.get(hash)?;
-        self.senders.get(sender)?.transactions.get(nonce)
+        self.senders.get(sender)?.transactions().get(nonce)
     }
 
     /// The senders that have transactions here.
@@ -90,28 +93,38 @@ impl Pool {
     /// The senders whose accounts were last read before the head.
     pub fn stale_senders(&self) -> Vec<Address> {
         let head = self.head.number;
-        let stale = self.senders.iter().filter(|(_, queue)| queue.account.block != head);
+        let stale = self.senders.iter().filter(|(_, queue)| queue.account().block != head);
         stale.map(|(&sender, _)| sender).collect()
     }
 
     /// The next nonce of `address`, counting its executable transactions here; `None` where it has
     /// none here.
     pub fn pending_nonce(&self, address: &Address) -> Option<u64> {
-        Some(self.senders.get(address)?.pending_nonce(&self.head))
+        Some(self.senders.get(address)?.pending_nonce())
     }
 
     /// Executable and waiting transactions, counted.
     pub fn counts(&self) -> (usize, usize) {
-        let pending = self.senders.values().map(|queue| queue.pending(&self.head).count()).sum();
+        let pending = self.senders.values().map(SenderQueue::pending_count).sum();
         (pending, self.len() - pending)
+    }
+
+    /// Whether [`Self::best`] has something to give, at a base fee of zero.
+    pub fn has_ready(&self) -> bool {
+        self.senders.values().any(|queue| queue.ready_count() > 0)
+    }
+
+    /// The account of a sender that has transactions here, where it was read at the head.
+    pub(crate) fn account_at_head(&self, sender: &Address) -> Option<AccountState> {
+        let account = self.senders.get(sender)?.account();
+        (account.block == self.head.number).then_some(account)
     }
 
     /// Everything, by sender and nonce.
     pub fn content(&self) -> Content {
         let split = |(&sender, queue): (&Address, &SenderQueue)| {
-            let pending = queue.pending(&self.head).count();
-            let mut all = queue.transactions.values().cloned().collect::<Vec<_>>();
-            let queued = all.split_off(pending);
+            let mut all = queue.transactions().values().cloned().collect::<Vec<_>>();
+            let queued = all.split_off(queue.pending_count());
             (sender, (all, queued))
         };
         self.senders.iter().map(split).collect()
@@ -124,35 +137,41 @@ impl Pool {
         transaction: Recovered<OpenTxEnvelope>,
         account: AccountState,
     ) -> Result<Added, PoolError> {
-        let hash = transaction.tx_hash();
+        self.add_pooled(PooledTransaction::new(transaction), account)
+    }
+
+    /// [`Self::add`] of what is worked out already.
+    pub(crate) fn add_pooled(
+        &mut self,
+        mut new: PooledTransaction,
+        account: AccountState,
+    ) -> Result<Added, PoolError> {
+        let hash = new.hash;
         if self.by_hash.contains_key(&hash) {
             return Err(PoolError::AlreadyKnown);
         }
-        validate(&transaction, self.chain_id, &self.head, &self.config)?;
-        let sender = transaction.signer();
-        let nonce = transaction.nonce();
+        validate(&new.transaction, self.chain_id, &self.head, &self.config)?;
+        let sender = new.sender();
+        let nonce = new.transaction.nonce();
         let queue = self.senders.get(&sender);
-        let account =
-            queue.map_or(
-                account,
-                |queue| {
-                    if queue.account.block > account.block { queue.account } else { account }
-                },
-            );
+        let account = queue.map_or(account, |queue| {
+            let known = queue.account();
+            if known.block > account.block { known } else { account }
+        });
         if account.is_contract {
             return Err(PoolError::SenderIsContract);
         }
         if nonce < account.nonce {
             return Err(PoolError::NonceTooLow { have: nonce, want: account.nonce });
         }
-        let new = PooledTransaction::new(transaction, self.arrivals, self.head.number);
-        let cost = new.cost(&self.head).ok_or(PoolError::CostOverflow)?;
-        let earlier = queue.map(|queue| queue.cost_before(nonce, &self.head)).unwrap_or_default();
+        let cost = new.cost_at(&self.head).ok_or(PoolError::CostOverflow)?;
+        (new.cost, new.arrival, new.added_at) = (cost, self.arrivals, self.head.number);
+        let earlier = queue.map(|queue| queue.cost_before(nonce)).unwrap_or_default();
         if cost.saturating_add(earlier) > account.balance {
             let balance = account.balance;
             return Err(PoolError::InsufficientFunds { balance, cost, earlier });
         }
-        let old = queue.and_then(|queue| queue.transactions.get(&nonce));
+        let old = queue.and_then(|queue| queue.transactions().get(&nonce));
         if let Some(old) = old {
             self.check_replacement(old, &new)?;
         }
@@ -175,11 +194,11 @@ impl Pool {
         self.slots += new.slots;
         self.by_hash.insert(hash, (sender, nonce));
         let queue = self.senders.entry(sender).or_insert_with(|| SenderQueue::new(account));
-        queue.transactions.insert(nonce, new);
+        queue.insert(nonce, new);
         let mut pending: Vec<_> = queue
-            .pending(&self.head)
-            .filter(|one| one.transaction.nonce() >= before)
-            .map(|one| one.hash)
+            .transactions()
+            .range(before..queue.pending_nonce().max(before))
+            .map(|(_, one)| one.hash)
             .collect();
         if replaced.is_some() && nonce < before {
             pending.push(hash);
@@ -191,24 +210,34 @@ impl Pool {
     /// Moves to a new head with the senders' accounts after it. Drops what was mined or overtaken,
     /// and what has been queued for too long. Returns the hashes that left.
     pub fn on_new_block(&mut self, head: PoolHead, accounts: &HashMap<Address, AccountState>) -> Vec<B256> {
-        self.head = head;
-        for (&sender, &account) in accounts {
-            if self.senders.contains_key(&sender) {
-                self.set_account(sender, account);
+        let old = std::mem::replace(&mut self.head, head);
+        let charges_differ = !old.charges_as(&self.head);
+        for (sender, queue) in &mut self.senders {
+            if let Some(&account) = accounts.get(sender) {
+                queue.set_account(account);
+            }
+            if charges_differ {
+                queue.reprice(&self.head);
             }
         }
+        let less_gas = self.head.gas_limit < old.gas_limit;
         let mut gone = Vec::new();
         for (&sender, queue) in &self.senders {
-            let pending = queue.pending_nonce(&self.head);
-            for (&nonce, one) in &queue.transactions {
-                let age = self.head.number.saturating_sub(one.added_at);
-                let expired = nonce >= pending && age > self.config.max_queued_blocks;
-                let too_large = one.transaction.gas_limit() > self.head.gas_limit;
-                if nonce < queue.account.nonce || expired || too_large || queue.account.is_contract {
-                    gone.push((sender, nonce));
-                }
+            let (account, transactions) = (queue.account(), queue.transactions());
+            let expired = |one: &PooledTransaction| {
+                self.head.number.saturating_sub(one.added_at) > self.config.max_queued_blocks
+            };
+            let too_large = |one: &PooledTransaction| one.transaction.gas_limit() > self.head.gas_limit;
+            let queued = transactions.range(queue.pending_nonce()..).filter(|(_, one)| expired(one));
+            let large = transactions.range(account.nonce..).filter(|(_, one)| less_gas && too_large(one));
+            if account.is_contract {
+                gone.extend(transactions.keys().map(|nonce| (sender, *nonce)));
+            } else {
+                let mined = transactions.range(..account.nonce);
+                gone.extend(mined.chain(queued).chain(large).map(|(nonce, _)| (sender, *nonce)));
             }
         }
+        // What is both queued for too long and too large is named twice and taken once.
         let gone = gone.into_iter().filter_map(|(sender, nonce)| self.take(sender, nonce)).collect();
         // What each tail pays depends on the base fee.
         let senders: Vec<_> = self.senders.keys().copied().collect();
@@ -216,6 +245,22 @@ impl Pool {
             self.settle(sender);
         }
         gone
+    }
+
+    /// These transactions are in blocks that are being stored: [`Self::best`] passes over them, and over
+    /// those of their senders before them, until the head moves past them or they are [released](Self::release).
+    pub fn put_in_block(&mut self, hashes: impl IntoIterator<Item = B256>) {
+        for hash in hashes {
+            let Some((sender, nonce)) = self.by_hash.get(&hash) else { continue };
+            if let Some(queue) = self.senders.get_mut(sender) {
+                queue.put_in_block(*nonce);
+            }
+        }
+    }
+
+    /// Blocks that were being stored are not on the chain: what they hold can be given again.
+    pub fn release(&mut self) {
+        self.senders.values_mut().for_each(SenderQueue::take_out_of_blocks);
     }
 
     /// Moves back to `head` after blocks were taken back, and adds their transactions again, in the
@@ -229,7 +274,7 @@ impl Pool {
     ) -> Vec<B256> {
         // Accounts read at the blocks that are gone must not outrank those read now.
         for queue in self.senders.values_mut() {
-            queue.account.block = queue.account.block.min(head.number);
+            queue.forget_block_after(head.number);
         }
         self.on_new_block(head, accounts);
         let add = |transaction: Recovered<OpenTxEnvelope>| {
@@ -274,10 +319,10 @@ impl Pool {
         let mut count = self.len() + usize::from(old.is_none());
         let mut slots = self.slots + new.slots - old.map_or(0, |old| old.slots);
         let mut victims = Vec::new();
-        let is_full = queue.is_some_and(|one| one.transactions.len() >= self.config.max_per_sender);
+        let is_full = queue.is_some_and(|one| one.transactions().len() >= self.config.max_per_sender);
         if let Some(queue) = queue.filter(|_| is_full && old.is_none()) {
             // A transaction that fills a gap is worth more to the sender than its last one.
-            match queue.transactions.last_key_value() {
+            match queue.transactions().last_key_value() {
                 Some((&last, tail)) if nonce < last => {
                     victims.push((sender, last));
                     count -= 1;
@@ -286,7 +331,7 @@ impl Pool {
                 _ => return Err(PoolError::SenderFull { limit: self.config.max_per_sender }),
             }
         }
-        let is_pending = queue.map_or_else(|| true, |queue| nonce <= queue.pending_nonce(&self.head));
+        let is_pending = queue.map_or_else(|| true, |queue| nonce <= queue.pending_nonce());
         let tip = new.tip_at(self.head.base_fee_wei);
         for &(pending, tail_tip, _, other) in &self.tails {
             if count <= self.config.max_transactions && slots <= self.config.max_slots {
@@ -295,7 +340,7 @@ impl Pool {
             if (pending, tail_tip) >= (is_pending, tip) {
                 break;
             }
-            let tail = self.senders.get(&other).and_then(|one| one.transactions.last_key_value());
+            let tail = self.senders.get(&other).and_then(|one| one.transactions().last_key_value());
             let Some((&last, tail)) = tail.filter(|_| other != sender) else { continue };
             victims.push((other, last));
             count -= 1;
@@ -308,12 +353,12 @@ impl Pool {
     }
 
     fn set_account(&mut self, sender: Address, account: AccountState) {
-        self.senders.entry(sender).or_insert_with(|| SenderQueue::new(account)).account = account;
+        self.senders.entry(sender).or_insert_with(|| SenderQueue::new(account)).set_account(account);
     }
 
     /// Takes a transaction out, leaving the sender's index entry to [`Self::settle`].
     fn take(&mut self, sender: Address, nonce: u64) -> Option<B256> {
-        let removed = self.senders.get_mut(&sender)?.transactions.remove(&nonce)?;
+        let removed = self.senders.get_mut(&sender)?.remove(nonce)?;
         self.by_hash.remove(&removed.hash);
         self.slots -= removed.slots;
         Some(removed.hash)

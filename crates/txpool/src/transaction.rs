@@ -16,6 +16,8 @@ pub struct PooledTransaction {
     /// op-revm's estimate of the compressed size, in millionths of a byte.
     pub(crate) estimated_size: u64,
     pub(crate) slots: usize,
+    /// What it may cost its sender at most at the pool's head, in wei; all there is where that exceeds 256 bits.
+    pub(crate) cost: U256,
     /// Number of additions before this one: among equals, the earlier goes first.
     pub(crate) arrival: u64,
     /// The head's number when it was added.
@@ -23,16 +25,23 @@ pub struct PooledTransaction {
 }
 
 impl PooledTransaction {
-    pub(crate) fn new(transaction: Recovered<OpenTxEnvelope>, arrival: u64, added_at: u64) -> Self {
+    /// What does not depend on the pool; the pool sets the rest when it takes it.
+    pub(crate) fn new(transaction: Recovered<OpenTxEnvelope>) -> Self {
         let encoded = transaction.encoded_2718();
         Self {
             hash: transaction.tx_hash(),
             estimated_size: estimate_tx_compressed_size(&encoded),
             slots: encoded.len().div_ceil(PoolConfig::SLOT_BYTES).max(1),
+            cost: U256::MAX,
             transaction,
-            arrival,
-            added_at,
+            arrival: 0,
+            added_at: 0,
         }
+    }
+
+    /// Works out anew what it costs.
+    pub(crate) fn reprice(&mut self, head: &PoolHead) {
+        self.cost = self.cost_at(head).unwrap_or(U256::MAX);
     }
 
     /// The transaction with its sender.
@@ -51,7 +60,7 @@ impl PooledTransaction {
     }
 
     /// What it may cost its sender at most, in wei; `None` above 2^256-1.
-    pub(crate) fn cost(&self, head: &PoolHead) -> Option<U256> {
+    pub(crate) fn cost_at(&self, head: &PoolHead) -> Option<U256> {
         let gas_limit = self.transaction.gas_limit();
         U256::from(self.transaction.max_fee_per_gas())
             .checked_mul(U256::from(gas_limit))?

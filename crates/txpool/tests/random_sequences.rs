@@ -254,12 +254,53 @@ fn full_pool_evicts_the_worst_paying_or_refuses() {
 }
 
 #[test]
+fn what_becomes_too_expensive_waits_until_it_is_affordable_again() {
+    let mut pool = Pool::new(PoolConfig::default(), CHAIN_ID, head(1, 10));
+    let one = tx(1, 0, 100, 1);
+    // The L1 data fee is 1.6e9 wei, gas and value are little beside it.
+    let sender = AccountState { balance: U256::from(2_000_000_000), ..account(1, 0) };
+    pool.add(one, sender).unwrap();
+    assert_eq!(pool.counts(), (1, 0));
+    let mut dear = head(2, 10);
+    dear.l1.operator_fee_constant = Some(U256::from(1_000_000_000u64));
+    let now = AccountState { block: 2, ..sender };
+    pool.on_new_block(dear, &[(Address::repeat_byte(1), now)].into());
+    assert_eq!(pool.counts(), (0, 1));
+    pool.on_new_block(head(3, 10), &[(Address::repeat_byte(1), AccountState { block: 3, ..sender })].into());
+    assert_eq!(pool.counts(), (1, 0));
+}
+
+#[test]
 fn filling_a_gap_makes_later_nonces_pending() {
     let mut pool = Pool::new(small(), CHAIN_ID, head(1, 10));
     assert!(pool.add(tx(1, 1, 100, 1), account(1, 0)).unwrap().pending.is_empty());
     assert_eq!(pool.pending_nonce(&Address::repeat_byte(1)), Some(0));
     assert_eq!(pool.add(tx(1, 0, 100, 1), account(1, 0)).unwrap().pending.len(), 2);
     assert_eq!(pool.pending_nonce(&Address::repeat_byte(1)), Some(2));
+}
+
+#[test]
+fn what_is_in_a_block_that_is_being_stored_is_given_again_only_if_the_block_is_lost() {
+    let mut pool = Pool::new(PoolConfig::default(), CHAIN_ID, head(1, 10));
+    let hashes: Vec<_> =
+        (0..3).map(|nonce| pool.add(tx(1, nonce, 100, 1), account(1, 0)).unwrap().hash).collect();
+    let best =
+        |pool: &Pool| -> Vec<_> { pool.best(10, 30_000_000, 10).iter().map(|one| one.tx_hash()).collect() };
+    pool.put_in_block([hashes[1]]);
+    assert_eq!(best(&pool), hashes[2..]);
+    assert_eq!(pool.counts(), (3, 0));
+    pool.put_in_block([hashes[2]]);
+    assert!(best(&pool).is_empty() && !pool.has_ready());
+    pool.release();
+    assert_eq!(best(&pool), hashes);
+    pool.put_in_block([hashes[1]]);
+    let accounts = [(Address::repeat_byte(1), account(2, 2))].into();
+    assert_eq!(pool.on_new_block(head(2, 10), &accounts), hashes[..2]);
+    assert_eq!(best(&pool), hashes[2..]);
+    // A block that was stored is taken back.
+    let accounts = [(Address::repeat_byte(1), account(1, 1))].into();
+    pool.on_unwound(head(1, 10), &accounts, [tx(1, 1, 100, 1)]);
+    assert_eq!(best(&pool), hashes[1..]);
 }
 
 #[test]
