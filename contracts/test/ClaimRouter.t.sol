@@ -7,8 +7,7 @@ import {IDatanets} from "../src/interfaces/IDatanets.sol";
 import {IPayouts} from "../src/interfaces/IPayouts.sol";
 import {VM} from "./Vm.sol";
 import {Wallet} from "./Wallet.sol";
-import {PayoutsStandIn} from "./stand_ins/PayoutsStandIn.sol";
-import {Precompiles} from "./stand_ins/Precompiles.sol";
+import {Precompiles} from "./Precompiles.sol";
 
 contract ClaimRouterTest is Precompiles {
     uint256 private constant KEY = 0xa11ce;
@@ -22,7 +21,7 @@ contract ClaimRouterTest is Precompiles {
 
     function setUp() external {
         VM.warp(1000);
-        credit(account, 5 ether);
+        owe(account, 5 ether);
     }
 
     function test_signed_claim_pays_where_the_account_said() external {
@@ -49,7 +48,7 @@ contract ClaimRouterTest is Precompiles {
     function test_signature_is_good_once() external {
         bytes memory signature = sign(KEY, account, TO, 0, DEADLINE);
         router.claim(account, TO, DEADLINE, signature);
-        credit(account, 1 ether);
+        owe(account, 1 ether);
         refuse(account, TO, DEADLINE, signature);
         require(router.claim(account, TO, DEADLINE, sign(KEY, account, TO, 1, DEADLINE)) == 1 ether);
     }
@@ -78,7 +77,7 @@ contract ClaimRouterTest is Precompiles {
         refuse(account, TO, DEADLINE, sign(OTHER_KEY, account, TO, 0, DEADLINE));
         // Signed by the account, but for another's claim.
         address other = VM.addr(OTHER_KEY);
-        credit(other, 1 ether);
+        owe(other, 1 ether);
         refuse(other, TO, DEADLINE, sign(KEY, account, TO, 0, DEADLINE));
         refuse(other, TO, DEADLINE, sign(KEY, other, TO, 0, DEADLINE));
     }
@@ -120,25 +119,25 @@ contract ClaimRouterTest is Precompiles {
         VM.expectRevert(abi.encodeWithSelector(IPayouts.NothingToClaim.selector, other));
         router.claim(other, TO, DEADLINE, signature);
         require(router.nonces(other) == 0);
-        credit(other, 1 ether);
+        owe(other, 1 ether);
         router.claim(other, TO, DEADLINE, signature);
     }
 
     function test_contract_wallet_decides_for_itself() external {
         Wallet wallet = new Wallet();
-        credit(address(wallet), 2 ether);
+        owe(address(wallet), 2 ether);
         bytes memory word = "any bytes that the wallet likes";
         refuse(address(wallet), TO, DEADLINE, word);
         wallet.accept(digest(address(wallet), TO, 0, DEADLINE), word);
         refuse(address(wallet), RELAYER, DEADLINE, word);
         refuse(address(wallet), TO, DEADLINE, "other bytes");
         require(router.claim(address(wallet), TO, DEADLINE, word) == 2 ether && TO.balance == 2 ether);
-        credit(address(wallet), 1 ether);
+        owe(address(wallet), 1 ether);
         refuse(address(wallet), TO, DEADLINE, word);
     }
 
     function test_contract_without_erc_1271_is_refused() external {
-        credit(address(router), 1 ether);
+        owe(address(router), 1 ether);
         refuse(address(router), TO, DEADLINE, sign(KEY, address(router), TO, 0, DEADLINE));
     }
 
@@ -152,10 +151,6 @@ contract ClaimRouterTest is Precompiles {
         VM.expectRevert(abi.encodeWithSelector(ClaimRouter.InvalidClaimSignature.selector, owed));
         router.claim(owed, to, deadline, signature);
         require(router.nonces(owed) == nonce, "a refused claim used a nonce");
-    }
-
-    function credit(address owed, uint256 amount) private {
-        PayoutsStandIn(address(PAYOUTS)).credit{value: amount}(owed);
     }
 
     function sign(uint256 key, address owed, address to, uint256 nonce, uint256 deadline)

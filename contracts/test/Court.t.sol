@@ -6,7 +6,7 @@ import {ATTRIBUTION} from "../src/OpenLedger.sol";
 import {IAttribution} from "../src/interfaces/IAttribution.sol";
 import {ICourt} from "../src/interfaces/ICourt.sol";
 import {VM} from "./Vm.sol";
-import {JudgedReceipts} from "./stand_ins/JudgedReceipts.sol";
+import {JudgedReceipts} from "./JudgedReceipts.sol";
 
 contract CourtTest {
     bytes32 private constant ID = keccak256("request");

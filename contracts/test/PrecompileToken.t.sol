@@ -11,7 +11,7 @@ import {IDatanets} from "../src/interfaces/IDatanets.sol";
 import {PrecompileToken} from "../src/facades/PrecompileToken.sol";
 import {ReenteringReceiver, RefusingReceiver, RevertingReceiver, TakingReceiver} from "./Receivers.sol";
 import {VM, Vm} from "./Vm.sol";
-import {Precompiles} from "./stand_ins/Precompiles.sol";
+import {Precompiles} from "./Precompiles.sol";
 
 /// @dev What both façades promise; each test contract below says which token it is about. The test contract owns
 /// token 1 and `OTHER` owns token 2.

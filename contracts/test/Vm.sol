@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.26;
 
+import {Cheats} from "../src/testing/Cheats.sol";
+
 /// @dev The cheatcodes that the tests use.
-interface Vm {
+interface Vm is Cheats {
     struct Log {
         bytes32[] topics;
         bytes data;
         address emitter;
     }
 
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function load(address target, bytes32 slot) external view returns (bytes32);
-    function etch(address target, bytes calldata code) external;
-    function deal(address account, uint256 balance) external;
-    function prank(address sender) external;
-    function warp(uint256 timestamp) external;
-    function roll(uint256 blockNumber) external;
     function chainId(uint256 chain) external;
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);

@@ -1,7 +1,7 @@
 //! The way from the EVM into the precompiles.
 
 use crate::frame::{
-    Activations, ActiveForks, Backend as _, Call, EvmBackend, Failure, Frame, Function, Meter, Result,
+    Activations, ActiveForks, Backend as _, Call, EvmBackend, Failure, Frame, Function, Meter, Result, Table,
     abi_version, dispatch,
 };
 use crate::{attribution, datanets, payouts};
@@ -37,13 +37,17 @@ impl Precompile {
         }
     }
 
+    const fn table(self) -> &'static Table {
+        match self {
+            Self::Datanets => &datanets::FUNCTIONS,
+            Self::Attribution => &attribution::FUNCTIONS,
+            Self::Payouts => &payouts::FUNCTIONS,
+        }
+    }
+
     /// Its functions, of all forks.
     pub const fn functions(self) -> &'static [Function] {
-        match self {
-            Self::Datanets => datanets::FUNCTIONS,
-            Self::Attribution => attribution::FUNCTIONS,
-            Self::Payouts => payouts::FUNCTIONS,
-        }
+        self.table().functions
     }
 
     /// The version of its ABI under `forks`: it grows by one with each fork that brings or takes away a function.
@@ -66,7 +70,7 @@ impl Precompile {
 ///
 /// How the call failed; the caller undoes what it changed.
 pub fn execute(precompile: Precompile, frame: &mut Frame<'_>, calldata: &[u8]) -> Result<Bytes> {
-    dispatch(frame, precompile.functions(), calldata)
+    dispatch(frame, precompile.table(), calldata)
 }
 
 /// Adds the three precompiles to an EVM of a chain on which all of its own forks are active from genesis on, with the gas

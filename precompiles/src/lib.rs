@@ -7,11 +7,13 @@ mod attribution;
 mod datanets;
 mod genesis;
 mod install;
+#[cfg(test)]
+mod layouts;
 mod payouts;
 
 pub use frame::{
     Activations, ActiveForks, Backend, Call, EvmBackend, Failure, Frame, Function, IPrecompile, Loaded,
-    MAX_CALLDATA, MemoryBackend, Meter, Purity, Result,
+    MAX_CALLDATA, MemoryBackend, Meter, Purity, Result, Work,
 };
 pub use genesis::{CODE, Parameters, genesis_storage};
 pub use install::{Precompile, execute, install, install_scheduled};

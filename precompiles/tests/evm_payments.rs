@@ -62,7 +62,7 @@ fn claim_costs_what_the_page_says_and_its_refund_reaches_the_transaction() {
     // The call with its word of calldata, a mapping's entry, a cold load, a warm slot cleared, a log of three topics and
     // two words, a payment to a warm account that is not empty, a word returned.
     let log = 375 + 3 * 375 + 8 * 64;
-    let used = 21_000 + 4 * 16 + 100 + 2 * 3 + 42 + 2_100 + 2_900 + log + 9_000 + 100 + 3;
+    let used = 21_000 + 4 * 16 + 100 + 12 + 42 + 2_100 + 2_900 + log + 9_000 + 100 + 12;
     assert_eq!(spent.total_gas_spent(), used);
     assert_eq!(spent.inner_refunded(), 4_800);
     assert_eq!(run.result.tx_gas_used(), used - 4_800);
@@ -76,7 +76,7 @@ fn first_bond_costs_what_the_page_says() {
     // A mapping's entry, two cold slots, of which one is set while warm, a log of two topics and two words.
     let log = 375 + 2 * 375 + 8 * 64;
     let intrinsic = 21_000 + 4 * 16;
-    assert_eq!(run.result.tx_gas_used(), intrinsic + 100 + 2 * 3 + 42 + 2 * 2_100 + 20_000 + log);
+    assert_eq!(run.result.tx_gas_used(), intrinsic + 100 + 12 + 42 + 2 * 2_100 + 20_000 + log);
 }
 
 /// Runs a transaction at every gas limit, `step` apart, up to the one that suffices.

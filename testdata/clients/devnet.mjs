@@ -1,11 +1,11 @@
-// What viem.mjs and ethers.mjs share: the devnet that the first argument names, the ABIs, and checks.
+// What viem.mjs, ethers.mjs and proofs.mjs share: the devnet that the first argument names, the ABIs, and checks.
 import { deepStrictEqual } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const folder = process.argv[2];
 if (!folder || process.argv.length !== 3) {
-  console.error("usage: node viem.mjs D, or node ethers.mjs D, where D is a folder with devnet.json");
+  console.error("usage: node viem.mjs D, node ethers.mjs D or node proofs.mjs D, where D is a folder with devnet.json");
   process.exit(2);
 }
 

@@ -261,6 +261,7 @@ interface IAttribution {
     error DeadlinePassed(uint64 deadline);
     error FeeAboveMaximum(uint256 maximum, uint256 fee);
 
+    /// @notice Most shares that a receipt can name.
     function MAX_INLINE_SHARES() external pure returns (uint256);
     /// @notice Seconds for which the credits of a receipt hold their attestor's bond.
     function challengeWindow() external view returns (uint64);
@@ -268,11 +269,16 @@ interface IAttribution {
     /// @notice The caller becomes owner and first attestor. Reverts when a dataset's licence forbids training
     /// or serving, naming the contribution. At most 16 datasets, ascending by Datanet.
     function registerModel(ModelSpec calldata spec) external returns (uint64 model);
+    /// @notice Reverts with `UnknownModel`. Its `spec.datasets` are all that it is trained on, its parents' and ancestors' too.
     function modelOf(uint64 model) external view returns (Model memory);
+    /// @notice Models of this chain: they are numbered from 1 to this.
     function modelCount() external view returns (uint64);
+    /// @notice Model owner only. Attestors settle requests to the model, behind their own bonds.
     function setAttestor(uint64 model, address attestor, bool allowed) external;
+    /// @notice Whether an account may settle requests to the model.
     function isAttestor(uint64 model, address account) external view returns (bool);
 
+    /// @notice Adds the value to the caller's bond.
     function bond() external payable;
     /// @notice Takes back what no open receipt holds.
     function unbond(uint256 amount) external;
@@ -282,10 +288,12 @@ interface IAttribution {
 
     /// @notice Records which clusters shaped the answer of an escrowed request and pays everyone in the same call.
     function settle(Receipt calldata receipt) external;
+    /// @notice Reverts with `UnknownReceipt`.
     function receiptOf(bytes32 requestId) external view returns (ReceiptInfo memory);
     /// @notice From an answer to its model, dataset versions, rows and people; a page of shares at a time.
     function lineageOf(bytes32 requestId, uint256 offset, uint256 limit) external view returns (Lineage memory);
 
+    /// @notice Most payees of a long tail.
     function MAX_TAIL_LEAVES() external pure returns (uint256);
     /// @notice Receipts settled on this chain; the last one's number.
     function receiptCount() external view returns (uint64);
@@ -301,12 +309,14 @@ interface IAttribution {
     function refreshModel(uint64 model) external returns (uint64 pending);
     /// @notice Owner only. The latest counts.
     function publishFaithfulness(uint64 model, int32 ldsPpm, uint32 errorPpm, uint32 samples, bytes32 evidence) external;
+    /// @notice What the model's owner published last; zeros before.
     function faithfulnessOf(uint64 model) external view returns (Faithfulness memory);
 
     // ── Receipts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     /// @notice `settle` with a long tail.
     function settleTail(Receipt calldata receipt, Tail calldata tail) external;
+    /// @notice Reverts with `UnknownReceipt`, and with `UnknownTail` where the receipt has none.
     function tailOf(bytes32 requestId) external view returns (TailInfo memory);
     /// @notice A model's receipts, oldest first; `limit` at most 256.
     function receiptsOfModel(uint64 model, uint256 offset, uint256 limit)
@@ -329,5 +339,6 @@ interface IAttribution {
     /// pays what `corrected` gives contributions more than the receipt did; of the rest 30 % goes to the challenger, with
     /// its stake, and 70 % burns. Contributors keep what they were credited. `corrected` may be empty.
     function resolveReceipt(bytes32 requestId, bool wrong, ClusterShare[] calldata corrected) external;
+    /// @notice Who challenged a receipt, and with how much; zeros where nobody did.
     function challengeOf(bytes32 requestId) external view returns (address challenger, uint256 stake);
 }

@@ -262,7 +262,9 @@ interface IDatanets {
         external
         returns (uint64 datanet);
 
+    /// @notice Owner only. Curators approve contributions, publish versions and record near-duplicates.
     function setCurator(uint64 datanet, address curator, bool allowed) external;
+    /// @notice What `setCurator` last said: a Datanet's owner is none unless it was made one.
     function isCurator(uint64 datanet, address account) external view returns (bool);
 
     /// @notice Takes a place in the order of commitments without showing anything.
@@ -290,12 +292,19 @@ interface IDatanets {
         external
         returns (uint32 version);
 
+    /// @notice Reverts with `UnknownDatanet`, as all that names a Datanet does.
     function datanetOf(uint64 datanet) external view returns (Datanet memory);
+    /// @notice Reverts with `UnknownContribution`, as all that names a contribution does.
     function contributionOf(uint64 contribution) external view returns (Contribution memory);
+    /// @notice Reverts with `UnknownVersion`. @param version from 1.
     function versionOf(uint64 datanet, uint32 version) external view returns (Version memory);
+    /// @notice Datanets of this chain: they are numbered from 1 to this.
     function datanetCount() external view returns (uint64);
+    /// @notice Contributions of this chain: they are numbered from 1 to this.
     function contributionCount() external view returns (uint64);
+    /// @notice How many Datanets an account owns; `ZeroAddress` for the zero address.
     function datanetBalanceOf(address owner) external view returns (uint256);
+    /// @notice How many titles of contributions an account holds; `ZeroAddress` for the zero address.
     function contributionBalanceOf(address owner) external view returns (uint256);
 
     /// @notice Only the DatanetToken façade, which holds approvals and calls back receivers.
@@ -317,6 +326,7 @@ interface IDatanets {
 
     /// @notice Owner only; holds for what is revealed and published from now on.
     function setRules(uint64 datanet, Rules calldata rules) external;
+    /// @notice What the Datanet asks of contributions now.
     function rulesOf(uint64 datanet) external view returns (Rules memory);
 
     /// @notice The versions that this Datanet derives from, at any depth, ascending by Datanet.
@@ -324,6 +334,7 @@ interface IDatanets {
 
     /// @notice Owner only. Moderators judge: they reject, resolve challenges and tombstone. The owner is one always.
     function setModerator(uint64 datanet, address moderator, bool allowed) external;
+    /// @notice True of the Datanet's present owner, and of whom `setModerator` let be one.
     function isModerator(uint64 datanet, address account) external view returns (bool);
 
     // ── Contributions ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -339,6 +350,7 @@ interface IDatanets {
         OwnerShare[] calldata coOwners
     ) external returns (uint64 contribution);
 
+    /// @notice The licence as it was revealed; `endOf` says whether it was withdrawn since.
     function termsOf(uint64 contribution) external view returns (Terms memory);
     /// @notice When the licence was withdrawn and the rows erased: last valid second, and second of erasure; 0 if not.
     function endOf(uint64 contribution) external view returns (uint64 withdrawnAfter, uint64 tombstonedAt);
@@ -374,7 +386,9 @@ interface IDatanets {
     /// @notice Moderators of the copies' Datanet. Upheld: the cluster is dissolved and the deposit goes back; else the
     /// deposit goes to the platform.
     function resolveCluster(uint64 cluster, bool upheld) external;
+    /// @notice Reverts with `UnknownCluster`.
     function clusterOf(uint64 cluster) external view returns (Cluster memory);
+    /// @notice Clusters of this chain: they are numbered from 1 to this.
     function clusterCount() external view returns (uint64);
     /// @notice The row that earns for this one: itself unless a recorded cluster holds it as a copy.
     function canonicalOf(uint64 contribution, uint32 row) external view returns (RowRef memory, uint64 cluster);

@@ -139,11 +139,13 @@ interface IPayouts {
     function request(uint64 model, bytes32 promptHash, uint64 deadline) external payable returns (bytes32 requestId);
     /// @notice After the deadline anyone may send an unsettled escrow back to its payer.
     function refund(bytes32 requestId) external;
+    /// @notice Reverts with `UnknownRequest`. It stays when the request is closed.
     function requestOf(bytes32 requestId) external view returns (Request memory);
 
     /// @notice What an answer of so many tokens costs, and who earns it.
     function quote(uint64 model, uint32 tokensIn, uint32 tokensOut) external view returns (Quote memory);
 
+    /// @notice Wei that an account can claim now. What contributions have accrued comes on top when it is drawn.
     function creditOf(address account) external view returns (uint256);
     /// @notice Pays the caller what it is owed.
     function claim() external returns (uint256 amount);
@@ -173,6 +175,7 @@ interface IPayouts {
 
     /// @notice Anyone: a leaf of a receipt's long tail is owed to those who owned the contribution when it was settled.
     function claimTail(bytes32 requestId, TailClaim calldata leaf) external returns (uint256 amount);
+    /// @notice Whether a leaf was claimed; false for anything unknown.
     function isTailClaimed(bytes32 requestId, uint32 index) external view returns (bool);
 
     // ── Claims by signature ────────────────────────────────────────────────────────────────────────────────────────
@@ -185,6 +188,7 @@ interface IPayouts {
         returns (uint256 amount);
     /// @notice The nonce that the account's next claim by signature has.
     function nonces(address account) external view returns (uint256);
+    /// @notice The EIP-712 domain of claims and vouchers.
     function DOMAIN_SEPARATOR() external view returns (bytes32);
 
     // ── Vouchers: deposited once, signed off chain, the last one redeemed ──────────────────────────────────────────
@@ -215,6 +219,7 @@ interface IPayouts {
         returns (uint256 amount);
     /// @notice The provider at any time, anyone after `expiry`: what was not redeemed goes back to the payer.
     function closeChannel(bytes32 channel) external returns (uint256 refunded);
+    /// @notice Reverts with `UnknownChannel`. It stays when the channel is closed.
     function channelOf(bytes32 channel) external view returns (Channel memory);
 
     // ── Streaming deposits ─────────────────────────────────────────────────────────────────────────────────────────
@@ -240,5 +245,6 @@ interface IPayouts {
     function drawStream(bytes32 stream) external returns (uint256 amount);
     /// @notice Payer only: `to` is owed what has flowed, the rest goes back.
     function closeStream(bytes32 stream) external returns (uint256 refunded);
+    /// @notice Reverts with `UnknownStream`. It stays when the stream is closed.
     function streamOf(bytes32 stream) external view returns (Stream memory);
 }

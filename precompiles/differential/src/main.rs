@@ -2,7 +2,10 @@
 #![allow(clippy::print_stdout)]
 
 use clap::Parser;
-use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
+use openledger_abi::{
+    ATTRIBUTION, CONTRIBUTION_TOKEN, COURT, DATANET_TOKEN, DATANETS, IAttribution, ICourt, IDatanets,
+    IPayouts, PAYOUTS,
+};
 use openledger_differential::{Coverage, campaign};
 use openledger_precompiles::Precompile;
 use std::process::ExitCode;
@@ -59,6 +62,22 @@ fn show(coverage: &Coverage) {
             let key = (precompile.address(), function.selector);
             let [good, bad] = coverage.functions.get(&key).copied().unwrap_or_default();
             println!("{good:>9} {bad:>9}  {}", function.signature);
+        }
+    }
+    let mut others = std::collections::BTreeMap::new();
+    for ((to, _), [good, bad]) in &coverage.functions {
+        let count: &mut [u64; 2] = others.entry(*to).or_default();
+        (count[0], count[1]) = (count[0] + good, count[1] + bad);
+    }
+    for (name, to) in [("DatanetToken", DATANET_TOKEN), ("ContributionToken", CONTRIBUTION_TOKEN)] {
+        let [good, bad] = others.get(&to).copied().unwrap_or_default();
+        println!("{good:>9} {bad:>9}  {name}");
+    }
+    for function in ICourt::abi::contract().functions() {
+        let [good, bad] =
+            coverage.functions.get(&(COURT, function.selector().0)).copied().unwrap_or_default();
+        if good + bad > 0 {
+            println!("{good:>9} {bad:>9}  Court.{}", function.signature());
         }
     }
     let interfaces = [IDatanets::abi::contract(), IAttribution::abi::contract(), IPayouts::abi::contract()];

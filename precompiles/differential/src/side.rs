@@ -92,6 +92,21 @@ impl Side {
         Self { evm }
     }
 
+    /// The code that a contract's creation leaves; empty where it fails. Keeps nothing of it.
+    pub fn create(&mut self, code: Vec<u8>) -> Vec<u8> {
+        let tx = TxEnv {
+            kind: TxKind::Create,
+            gas_limit: 1 << 32,
+            data: code.into(),
+            chain_id: Some(CHAIN),
+            ..TxEnv::default()
+        };
+        match self.evm.transact_raw(tx).map(|run| run.result) {
+            Ok(ExecutionResult::Success { output, .. }) => output.into_data().to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Seconds since 1970 at the current block.
     pub fn now(&self) -> u64 {
         self.evm.block().timestamp.saturating_to()

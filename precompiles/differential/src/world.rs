@@ -1,6 +1,6 @@
 //! Genesis of both worlds, and who lives in them.
 
-use crate::side::{Ending, Memory};
+use crate::side::{Ending, Memory, Side};
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::SolInterface;
 use openledger_abi::{
@@ -45,6 +45,57 @@ pub const PEOPLE: [Address; 8] = {
 /// Contracts at genesis that the precompiles listen to.
 pub const OFFICES: [Address; 4] = [DATANET_TOKEN, CONTRIBUTION_TOKEN, CLAIM_ROUTER, COURT];
 
+/// A contract that receives tokens, and then calls whom the transfer's data says: an address, and calldata. It logs whether
+/// that succeeded, and what it returned then. Money it takes without a word.
+pub const PUPPET: Address = Address::repeat_byte(0xbb);
+
+/// Stops where there is no calldata. Copies the data after its first 20 bytes, calls these, and logs; returns
+/// `onERC721Received`'s selector.
+const PUPPET_CODE: [u8; 54] = hex!(
+    "36600557005b60a43560601c6014608435038060b85f375f5f825f5f865af13d5f5f3e803d025fa163150b7a0260e01b5f5260205ff3"
+);
+
+/// Takes money without a word, as the precompiles pay, and else does what the code at another address does.
+fn front(code: Address) -> Vec<u8> {
+    let mut front = hex!("36600557005b365f5f375f5f365f73").to_vec();
+    front.extend(code);
+    front.extend(hex!("5af43d5f5f3e602f573d5ffd5b3d5ff3"));
+    front
+}
+
+/// Wei that a challenge stakes.
+pub const COURT_STAKE: u64 = 5_000;
+/// Wei that an appeal takes.
+pub const COURT_BOND: u64 = 7_000;
+/// Blocks for evidence, for a vote, and for an appeal.
+const COURT_PERIODS: (u64, u64, u64) = (20, 20, 20);
+
+/// The court's deployed code, which its constructor makes.
+fn court() -> Vec<u8> {
+    let artifact = include_str!("../../../contracts/artifacts/Court.json");
+    let (evidence, vote, appeal) = COURT_PERIODS;
+    let parameters = [COURT_STAKE, COURT_BOND, evidence, vote, appeal].map(U256::from);
+    let mut code = code_of(artifact, "bytecode");
+    code.extend(parameters.iter().flat_map(|parameter| parameter.to_be_bytes::<32>()));
+    Side::new(Memory::new(EmptyDB::default()), false).create(code)
+}
+
+/// The façades, and where their code is.
+fn facades() -> [(Address, Address, &'static str); 2] {
+    [
+        (
+            DATANET_TOKEN,
+            Address::repeat_byte(0xc1),
+            include_str!("../../../contracts/artifacts/DatanetToken.json"),
+        ),
+        (
+            CONTRIBUTION_TOKEN,
+            Address::repeat_byte(0xc2),
+            include_str!("../../../contracts/artifacts/ContributionToken.json"),
+        ),
+    ]
+}
+
 /// The parameters of both worlds.
 pub fn parameters() -> Parameters {
     Parameters {
@@ -70,6 +121,15 @@ fn genesis(code: impl Fn(Address) -> Bytecode) -> Memory {
     for account in PEOPLE.iter().chain(&OFFICES).chain(&signers()) {
         state.insert_account_info(*account, rich());
     }
+    let contract = |code: Vec<u8>| rich().with_nonce(1).with_code(Bytecode::new_raw(code.into()));
+    state.insert_account_info(PUPPET, contract(PUPPET_CODE.to_vec()));
+    for (facade, place, artifact) in facades() {
+        state.insert_account_info(facade, contract(front(place)));
+        state.insert_account_info(place, contract(deployed(artifact)));
+    }
+    let place = Address::repeat_byte(0xc3);
+    state.insert_account_info(COURT, contract(front(place)));
+    state.insert_account_info(place, contract(court()));
     state
 }
 
@@ -97,8 +157,12 @@ pub fn with_reference() -> &'static Memory {
 
 /// The deployed code of one of our own artifacts; empty, and so noticed by the first step, where that is damaged.
 fn deployed(artifact: &str) -> Vec<u8> {
+    code_of(artifact, "deployedBytecode")
+}
+
+fn code_of(artifact: &str, which: &str) -> Vec<u8> {
     let parsed: Option<serde_json::Value> = serde_json::from_str(artifact).ok();
-    let code = parsed.and_then(|artifact| Some(artifact["deployedBytecode"].as_str()?.to_owned()));
+    let code = parsed.and_then(|artifact| Some(artifact[which].as_str()?.to_owned()));
     code.and_then(|code| hex::decode(code).ok()).unwrap_or_default()
 }
 

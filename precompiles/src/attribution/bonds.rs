@@ -192,4 +192,4 @@ pub(super) fn thaw(frame: &mut Frame<'_>, attestor: Address, wei: u128, slashed:
     update(frame, ATTRIBUTION, slot, &old, &new)
 }
 
-const _: () = assert!(Bucket::SLOTS == 1);
+const _: () = assert!(size_of::<<Bucket as Record>::Slots>() == 32);

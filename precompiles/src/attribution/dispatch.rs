@@ -2,12 +2,12 @@
 
 use super::layout::{MAX_INLINE_SHARES, MAX_TAIL_LEAVES};
 use super::{bonds, challenges, lineage, models, receipts, registration, settle, standing};
-use crate::frame::Function;
+use crate::frame::Table;
 use alloy_primitives::U256;
 use openledger_abi::IAttribution::*;
 
 /// The functions of the precompile.
-pub(crate) static FUNCTIONS: &[Function] = functions! {
+pub(crate) static FUNCTIONS: Table = functions! {
     Pure MAX_INLINE_SHARESCall since Meridian gives |_, _| Ok(U256::from(MAX_INLINE_SHARES));
     Pure MAX_TAIL_LEAVESCall since Meridian gives |_, _| Ok(U256::from(MAX_TAIL_LEAVES));
     View challengeWindowCall since Meridian gives |frame, _| Ok(models::globals(frame)?.challenge_window);

@@ -224,5 +224,5 @@ pub(crate) const WINDOW_PARTS: u64 = 16;
 
 /// The values of the first slots at genesis.
 pub(crate) fn genesis(parameters: &Parameters) -> Vec<U256> {
-    Globals { challenge_window: parameters.challenge_window, ..Globals::default() }.pack()
+    Globals { challenge_window: parameters.challenge_window, ..Globals::default() }.pack().to_vec()
 }

@@ -3,7 +3,7 @@
 use super::layout::*;
 use super::models::{datasets_of, find_model};
 use super::receipts::{find_receipt, receipt_at, receipts_slot, wei_of};
-use super::shares::{divide, load_shares};
+use super::shares::{load_shares, upto};
 use crate::datanets::{contribution_of, origin_of, version_root};
 use crate::frame::{Frame, Result};
 use alloy_primitives::U256;
@@ -65,12 +65,14 @@ pub(super) fn history_of(frame: &mut Frame<'_>, call: &historyOfCall) -> Result<
             continue;
         }
         let contributors = U256::from(wei_of(frame, slot)?.contributors);
-        let amounts = divide(contributors, &shares)?;
-        let paid = shares.into_iter().zip(amounts);
-        for (ClusterShare { row, ppm, .. }, amount) in
-            paid.filter(|(share, _)| share.contribution == call.contribution)
-        {
-            entries.push(HistoryEntry { requestId: request, row, ppm, amount });
+        let mut before = 0;
+        for ClusterShare { contribution, row, ppm } in shares {
+            let after = before + u64::from(ppm);
+            if contribution == call.contribution {
+                let amount = upto(contributors, after).saturating_sub(upto(contributors, before));
+                entries.push(HistoryEntry { requestId: request, row, ppm, amount });
+            }
+            before = after;
         }
     }
     Ok(historyOfReturn { entries, next })

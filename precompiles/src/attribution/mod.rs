@@ -3,7 +3,7 @@
 mod bonds;
 mod challenges;
 mod dispatch;
-mod layout;
+pub(crate) mod layout;
 mod lineage;
 mod models;
 mod receipts;

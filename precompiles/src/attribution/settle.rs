@@ -3,7 +3,7 @@
 use super::bonds::{Clock, lock, prepare_lock};
 use super::layout::*;
 use super::models::{find_model, globals, is_attestor, price_of, split_of};
-use super::shares::{Widths, by_contribution, check_rows, check_shares, divide, store_shares};
+use super::shares::{Widths, by_contribution, check_rows, check_shares, divide, store_shares, upto};
 use super::standing::look;
 use crate::frame::{Failure, Frame, Result, entry, entry2, revert, store, update};
 use crate::payouts::{self, Answer, Earned, open_request};
@@ -156,7 +156,5 @@ fn check_whole(receipt: &Receipt, tail: Option<&Tail>) -> Result<u64> {
 /// What the tail's leaves sum to: the floors go on after the last inline share.
 fn tail_wei(contributors: U256, inline_ppm: u64, tail: Option<&Tail>) -> U256 {
     let Some(tail) = tail else { return U256::ZERO };
-    // Amounts are below 2^112: the product cannot overflow.
-    let upto = |ppm: u64| contributors.saturating_mul(U256::from(ppm)) / U256::from(PPM);
-    upto(inline_ppm + u64::from(tail.ppm)).saturating_sub(upto(inline_ppm))
+    upto(contributors, inline_ppm + u64::from(tail.ppm)).saturating_sub(upto(contributors, inline_ppm))
 }

@@ -8,7 +8,7 @@ use alloy_primitives::aliases::U40;
 use alloy_primitives::{B256, U256};
 use openledger_abi::ATTRIBUTION;
 use openledger_abi::IAttribution::*;
-use openledger_shares::divide_wei;
+use openledger_shares::{PPM, divide_wei};
 
 /// The rules that shares keep whatever the state; gives their sum.
 pub(super) fn check_shares(shares: &[ClusterShare]) -> Result<u64> {
@@ -36,10 +36,10 @@ pub(crate) type FoundEarner = (U256, datanets::Earner);
 
 /// Whether a contribution is in one of the datasets.
 pub(super) fn is_member(earner: &datanets::Earner, datasets: &[Dataset]) -> bool {
-    datasets.iter().any(|dataset| {
-        U256::from(earner.datanet) == U256::from(dataset.datanet)
-            && (1..=dataset.version).contains(&earner.since_version)
-    })
+    let datanet: u64 = earner.datanet.to();
+    let mut datasets = datasets.iter();
+    datasets
+        .any(|dataset| dataset.datanet == datanet && (1..=dataset.version).contains(&earner.since_version))
 }
 
 /// That shares name rows of a model's datasets; `payable` also that the rows are there and canonical. Gives the earner
@@ -66,7 +66,7 @@ pub(super) fn check_rows(
         if !is_member(&earner, datasets) {
             revert!(NotInModel { contribution, model });
         }
-        if U256::from(row) >= U256::from(earner.rows) {
+        if row >= earner.rows.to::<u32>() {
             revert!(RowOutOfRange { contribution, row });
         }
         if payable && earner.flags & datanets::ERASED != 0 {
@@ -83,6 +83,12 @@ pub(super) fn check_rows(
 pub(super) fn divide(contributors: U256, shares: &[ClusterShare]) -> Result<Vec<U256>> {
     let ppm: Vec<u32> = shares.iter().map(|share| share.ppm).collect();
     divide_wei(contributors, &ppm).map_err(|_| Failure::because("shares above the whole"))
+}
+
+/// What the first shares of `ppm` in all get of the contributors' part: a share gets what it adds to this.
+pub(super) fn upto(contributors: U256, ppm: u64) -> U256 {
+    // Amounts are below 2^112: the product cannot overflow.
+    contributors.saturating_mul(U256::from(ppm)) / U256::from(PPM)
 }
 
 /// The sum of the amounts of each contribution, ascending.
@@ -104,6 +110,15 @@ pub(super) struct Widths {
     contribution: u8,
     row: u8,
     ppm: u8,
+}
+
+/// Bits `from` to `from + width` of a word; at most 64, and none beyond its end.
+fn field(word: U256, from: usize, width: u8) -> u64 {
+    let limbs = word.as_limbs();
+    let limb = |index: usize| u128::from(limbs.get(index).copied().unwrap_or_default());
+    let pair = limb(from / 64) | limb(from / 64 + 1) << 64;
+    let mask = u64::MAX.checked_shr(u32::from(64 - width.min(64))).unwrap_or_default();
+    (pair >> (from % 64)) as u64 & mask
 }
 
 const fn bits(value: u64) -> u8 {
@@ -157,14 +172,14 @@ impl Widths {
             | U256::from(share.ppm) << ppm_at
     }
 
-    fn unpack(self, word: U256) -> ClusterShare {
-        let field = |word: U256, width: u8| word & ((U256::ONE << usize::from(width)) - U256::ONE);
-        let row = word >> usize::from(self.contribution);
-        let ppm = row >> usize::from(self.row);
+    /// The share that begins at a bit of a word.
+    fn unpack(self, word: U256, from: usize) -> ClusterShare {
+        let row_at = from + usize::from(self.contribution);
+        let ppm_at = row_at + usize::from(self.row);
         ClusterShare {
-            contribution: self.base.saturating_add(field(word, self.contribution).wrapping_to()),
-            row: field(row, self.row).wrapping_to(),
-            ppm: field(ppm, self.ppm).wrapping_to(),
+            contribution: self.base.saturating_add(field(word, from, self.contribution)),
+            row: field(word, row_at, self.row) as u32,
+            ppm: field(word, ppm_at, self.ppm) as u32,
         }
     }
 }
@@ -176,6 +191,7 @@ pub(super) fn store_shares(
     widths: Widths,
     shares: &[ClusterShare],
 ) -> Result<()> {
+    frame.charge_unpack(shares.len())?;
     let base = entry(frame, SHARES_SLOT, request)?;
     for (index, group) in shares.chunks(widths.per_word()).enumerate() {
         let word =
@@ -194,8 +210,9 @@ pub(super) fn load_shares(
     last: usize,
 ) -> Result<Vec<ClusterShare>> {
     let widths = Widths::read(record);
+    frame.charge_unpack(last.saturating_sub(first))?;
     let (per_word, base) = (widths.per_word(), entry(frame, SHARES_SLOT, request)?);
-    let (mut shares, mut loaded) = (Vec::new(), None);
+    let (mut shares, mut loaded) = (Vec::with_capacity(last.saturating_sub(first)), None);
     for index in first..last {
         let at = index / per_word;
         let word = match loaded {
@@ -203,7 +220,7 @@ pub(super) fn load_shares(
             _ => frame.sload(ATTRIBUTION, base.wrapping_add(U256::from(at)))?,
         };
         loaded = Some((at, word));
-        shares.push(widths.unpack(word >> ((index % per_word) * widths.share())));
+        shares.push(widths.unpack(word, (index % per_word) * widths.share()));
     }
     Ok(shares)
 }

@@ -6,12 +6,12 @@ use super::{
     clusters, commitments, contributions, grants, judging, licences, owners, parents, registry, roles,
     versions,
 };
-use crate::frame::Function;
+use crate::frame::Table;
 use openledger_abi::IDatanets::*;
 use openledger_abi::licence::{self, purpose};
 
 /// The functions of the precompile.
-pub(crate) static FUNCTIONS: &[Function] = functions! {
+pub(crate) static FUNCTIONS: Table = functions! {
     Pure LICENCE_TRAINCall since Meridian gives |_, _| Ok(licence::TRAIN);
     Pure LICENCE_SERVECall since Meridian gives |_, _| Ok(licence::SERVE);
     Pure LICENCE_RESELLCall since Meridian gives |_, _| Ok(licence::RESELL);

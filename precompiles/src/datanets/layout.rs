@@ -54,6 +54,19 @@ record! {
 }
 
 record! {
+    /// The second slot of `Contribution`, at `CONTRIBUTION_STANDING`.
+    struct ContributionStanding {
+        uses: u16,
+        expiry: u64,
+        priority: u64,
+        since_version: u32,
+        status: u8,
+        flags: u8,
+        sets: u32,
+    }
+}
+
+record! {
     struct ContributionRecord {
         /// Title holder.
         owner: Address,
@@ -223,7 +236,8 @@ pub(crate) const SCHEMA_HASH: U256 = U256::from_limbs([2, 0, 0, 0]);
 pub(crate) const DOMAIN: U256 = U256::from_limbs([3, 0, 0, 0]);
 pub(crate) const METADATA_URI: U256 = U256::from_limbs([4, 0, 0, 0]);
 
-/// Offset within a contribution's slots.
+/// Offsets within a contribution's slots.
+pub(crate) const CONTRIBUTION_STANDING: U256 = U256::from_limbs([1, 0, 0, 0]);
 pub(crate) const CONTRIBUTION_ROOT: U256 = U256::from_limbs([2, 0, 0, 0]);
 /// Offset within a version's slots.
 pub(crate) const VERSION_SIZE: U256 = U256::from_limbs([2, 0, 0, 0]);
@@ -275,4 +289,5 @@ pub(crate) fn genesis(parameters: &Parameters) -> Vec<U256> {
         ..Globals::default()
     }
     .pack()
+    .to_vec()
 }

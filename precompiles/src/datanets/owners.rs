@@ -76,18 +76,28 @@ fn load_set(frame: &mut Frame<'_>, contribution: u64, set: u32) -> Result<Owners
     Ok(owners)
 }
 
+/// How many sets a contribution that exists has had.
+fn sets_of(frame: &mut Frame<'_>, contribution: u64) -> Result<u32> {
+    let slot = entry(frame, CONTRIBUTIONS_SLOT, U256::from(contribution))?;
+    let standing: ContributionStanding = load(frame, DATANETS, slot.wrapping_add(CONTRIBUTION_STANDING))?;
+    if standing.sets == 0 {
+        revert!(UnknownContribution { contribution });
+    }
+    Ok(standing.sets)
+}
+
 /// Who owns it now.
 pub(crate) fn current_owners(frame: &mut Frame<'_>, contribution: u64) -> Result<Owners> {
-    let (_, record) = contribution_of(frame, contribution)?;
-    load_set(frame, contribution, record.sets.saturating_sub(1))
+    let sets = sets_of(frame, contribution)?;
+    load_set(frame, contribution, sets.saturating_sub(1))
 }
 
 /// Who owned it when receipt number `receipt` was settled: found by halving, for the sets' receipts never decrease.
 pub(crate) fn owners_at(frame: &mut Frame<'_>, contribution: u64, receipt: u64) -> Result<Owners> {
-    let (_, record) = contribution_of(frame, contribution)?;
+    let count = sets_of(frame, contribution)?;
     let sets = entry(frame, OWNER_SETS_SLOT, U256::from(contribution))?;
     // The set is `low` or later, and before `high`.
-    let (mut low, mut high) = (0, record.sets.max(1));
+    let (mut low, mut high) = (0, count.max(1));
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         if load_head(frame, sets, middle)?.1.since_receipt < receipt {

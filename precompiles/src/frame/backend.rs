@@ -13,6 +13,19 @@ pub struct Loaded<T> {
     pub is_cold: bool,
 }
 
+/// Work of a call that leaves the state alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Hashing so many bytes.
+    Hash(usize),
+    /// Decoding so many bytes of calldata.
+    Decode(usize),
+    /// Encoding so many bytes of return data.
+    Encode(usize),
+    /// Recovering a signer.
+    Recover,
+}
+
 /// The state a precompile works on: the EVM's journal, or memory in tests.
 ///
 /// Methods with `skip_cold` return `None` instead of doing a cold load that the caller cannot pay for.
@@ -36,6 +49,8 @@ pub trait Backend {
     fn transfer(&mut self, from: Address, to: Address, wei: U256) -> Result<bool>;
     /// Emits a log.
     fn log(&mut self, log: Log);
+    /// Is told of work that was paid for, for those who count it.
+    fn note(&mut self, _work: Work) {}
     /// The number of the block.
     fn block_number(&self) -> u64;
     /// The timestamp of the block in seconds.

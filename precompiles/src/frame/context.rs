@@ -1,7 +1,7 @@
 //! One call: who calls, and the state with every access paid for.
 
-use super::gas::{KECCAK_GAS, LOG_GAS};
-use super::{ActiveForks, Backend, Failure, Loaded, Meter, Purity, Result};
+use super::gas::{DECODE_GAS, ECRECOVER_GAS, ENCODE_GAS, KECCAK_GAS, LOG_GAS, UNPACK_GAS};
+use super::{ActiveForks, Backend, Failure, Loaded, Meter, Purity, Result, Work};
 use alloy_primitives::{Address, B256, Log, U256, keccak256};
 use alloy_sol_types::SolEvent;
 use std::fmt;
@@ -97,14 +97,37 @@ impl<'a> Frame<'a> {
         self.meter.charge(gas)
     }
 
-    /// Charges for reading or writing `bytes` of calldata or return data.
-    pub(crate) fn charge_copy(&mut self, bytes: usize) -> Result<()> {
-        self.meter.charge(self.meter.params().copy_cost(bytes))
+    /// Charges for decoding `bytes` of calldata.
+    pub(crate) fn charge_decode(&mut self, bytes: usize) -> Result<()> {
+        self.meter.charge(DECODE_GAS.saturating_mul(bytes.div_ceil(32) as u64))?;
+        self.backend.note(Work::Decode(bytes));
+        Ok(())
+    }
+
+    /// Charges for putting `shares` into the words that they are packed in, or taking them out, and dividing by them.
+    pub(crate) fn charge_unpack(&mut self, shares: usize) -> Result<()> {
+        self.meter.charge(UNPACK_GAS.saturating_mul(shares as u64))
+    }
+
+    /// Charges for encoding `bytes` of return data.
+    pub(crate) fn charge_encode(&mut self, bytes: usize) -> Result<()> {
+        self.meter.charge(ENCODE_GAS.saturating_mul(bytes.div_ceil(32) as u64))?;
+        self.backend.note(Work::Encode(bytes));
+        Ok(())
     }
 
     /// Charges for hashing `bytes` bytes.
     pub(crate) fn charge_keccak(&mut self, bytes: usize) -> Result<()> {
-        self.meter.charge(KECCAK_GAS + self.meter.params().keccak256_cost(bytes))
+        self.meter.charge(KECCAK_GAS + self.meter.params().keccak256_cost(bytes))?;
+        self.backend.note(Work::Hash(bytes));
+        Ok(())
+    }
+
+    /// Charges for recovering a signer.
+    pub(crate) fn charge_recover(&mut self) -> Result<()> {
+        self.meter.charge(ECRECOVER_GAS)?;
+        self.backend.note(Work::Recover);
+        Ok(())
     }
 
     pub(crate) fn keccak(&mut self, bytes: &[u8]) -> Result<B256> {

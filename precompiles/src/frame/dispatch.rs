@@ -4,29 +4,23 @@ use super::error::IPrecompile::{
     CalldataTooLong, DelegateCallRefused, StaticCallRefused, UnknownSelector, ValueRefused,
 };
 use super::gas::CALL_GAS;
-use super::{Frame, Function, Purity, Result, revert, table};
+use super::{Frame, Purity, Result, Table, revert};
 use alloy_primitives::{Bytes, FixedBytes, U256};
 
 /// Most calldata that a call may have; the largest useful one (a receipt of 256 shares) takes 25 kB.
 pub const MAX_CALLDATA: usize = 1 << 16;
 
-/// Runs a call of the precompile that has these functions: charges for the calldata, refuses what may be refused without
+/// Runs a call of the precompile that has the functions of `table`: charges for the calldata, refuses what may be refused without
 /// knowing the function's rules, and hands the rest to the function.
-pub(crate) fn dispatch(
-    frame: &mut Frame<'_>,
-    functions: &'static [Function],
-    calldata: &[u8],
-) -> Result<Bytes> {
+pub(crate) fn dispatch(frame: &mut Frame<'_>, table: &Table, calldata: &[u8]) -> Result<Bytes> {
     frame.charge(CALL_GAS)?;
-    // Twice: it is read, and what is decoded is written.
-    frame.charge_copy(calldata.len())?;
-    frame.charge_copy(calldata.len())?;
+    frame.charge_decode(calldata.len())?;
     if !frame.call().is_direct {
         revert!(DelegateCallRefused {});
     }
     let (selector, arguments) = split(calldata);
     // Less than a selector names nothing, even where a selector ends in zeros.
-    let known = table::find(functions, selector, frame.forks()).filter(|_| calldata.len() >= selector.len());
+    let known = table.find(selector, frame.forks()).filter(|_| calldata.len() >= selector.len());
     let Some(function) = known else {
         revert!(UnknownSelector { selector: FixedBytes(selector) });
     };

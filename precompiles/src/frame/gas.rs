@@ -5,6 +5,12 @@ use revm::context_interface::cfg::GasParams;
 
 /// What a call costs before it does anything.
 pub(crate) const CALL_GAS: u64 = 100;
+/// For each word of calldata, which is read, judged and written decoded.
+pub(crate) const DECODE_GAS: u64 = 12;
+/// For each word of what is returned, which is written encoded and read by the caller.
+pub(crate) const ENCODE_GAS: u64 = 12;
+/// For each share that is put into the word that it is packed in, or taken out.
+pub(crate) const UNPACK_GAS: u64 = 30;
 /// LOG's constant part.
 pub(crate) const LOG_GAS: u64 = 375;
 /// KECCAK256's constant part.

@@ -17,7 +17,7 @@ mod signature;
 mod table;
 mod text;
 
-pub use backend::{Backend, Loaded};
+pub use backend::{Backend, Loaded, Work};
 pub use context::{Call, Frame};
 pub use dispatch::MAX_CALLDATA;
 pub(crate) use dispatch::dispatch;
@@ -31,5 +31,5 @@ pub(crate) use mapping::{entry, entry2};
 pub use memory::MemoryBackend;
 pub(crate) use packed::{Cursor, Field, Record, load, store, update};
 pub use table::{Function, Purity};
-pub(crate) use table::{abi_version, does, gives};
+pub(crate) use table::{Table, abi_version, does, gives, selectors};
 pub(crate) use text::{load_text, store_text};

@@ -87,12 +87,15 @@ impl Field for U256 {
 
 /// A struct in storage.
 pub(crate) trait Record: Sized {
-    /// How many slots it takes.
-    const SLOTS: usize;
+    /// As many words as it takes.
+    type Slots: AsRef<[U256]> + AsMut<[U256]> + Copy + Default + Eq;
     /// Its slots.
-    fn pack(&self) -> Vec<U256>;
+    fn pack(&self) -> Self::Slots;
     /// Reads its slots; missing ones count as zero.
     fn unpack(slots: &[U256]) -> Self;
+    /// Name, slot, first byte in it and size of each field.
+    #[cfg(test)]
+    fn fields() -> Vec<(&'static str, usize, usize, usize)>;
 }
 
 /// The place of the next field.
@@ -139,14 +142,14 @@ macro_rules! record {
         pub(crate) struct $name { $($(#[$field_meta])* pub(crate) $field: $type,)* }
 
         impl $crate::frame::Record for $name {
-            const SLOTS: usize = {
+            type Slots = [::alloy_primitives::U256; {
                 let cursor = $crate::frame::Cursor { slot: 0, byte: 0 };
                 $(let cursor = cursor.after(<$type as $crate::frame::Field>::BYTES);)*
                 cursor.slot + 1
-            };
+            }];
 
-            fn pack(&self) -> Vec<::alloy_primitives::U256> {
-                let mut slots = vec![::alloy_primitives::U256::ZERO; Self::SLOTS];
+            fn pack(&self) -> Self::Slots {
+                let mut slots = Self::Slots::default();
                 let mut cursor = $crate::frame::Cursor::default();
                 $(cursor.put(&mut slots, self.$field);)*
                 slots
@@ -157,17 +160,28 @@ macro_rules! record {
                 $(let $field = cursor.take(slots);)*
                 Self { $($field),* }
             }
+
+            #[cfg(test)]
+            fn fields() -> Vec<(&'static str, usize, usize, usize)> {
+                let sizes = [$((stringify!($field), <$type as $crate::frame::Field>::BYTES)),*];
+                let places = sizes.into_iter().scan($crate::frame::Cursor::default(), |cursor, (name, bytes)| {
+                    let at = cursor.place(bytes);
+                    *cursor = cursor.after(bytes);
+                    Some((name, at.slot, at.byte, bytes))
+                });
+                places.collect()
+            }
         }
     };
 }
 
 /// Loads a record from `slot` on.
 pub(crate) fn load<R: Record>(frame: &mut Frame<'_>, account: Address, slot: U256) -> Result<R> {
-    let mut slots = Vec::with_capacity(R::SLOTS);
-    for index in 0..R::SLOTS {
-        slots.push(frame.sload(account, slot.wrapping_add(U256::from(index)))?);
+    let mut slots = R::Slots::default();
+    for (index, word) in slots.as_mut().iter_mut().enumerate() {
+        *word = frame.sload(account, slot.wrapping_add(U256::from(index)))?;
     }
-    Ok(R::unpack(&slots))
+    Ok(R::unpack(slots.as_ref()))
 }
 
 /// Stores a record from `slot` on.
@@ -177,8 +191,8 @@ pub(crate) fn store<R: Record>(
     slot: U256,
     record: &R,
 ) -> Result<()> {
-    for (index, word) in record.pack().into_iter().enumerate() {
-        frame.sstore(account, slot.wrapping_add(U256::from(index)), word)?;
+    for (index, word) in record.pack().as_ref().iter().enumerate() {
+        frame.sstore(account, slot.wrapping_add(U256::from(index)), *word)?;
     }
     Ok(())
 }
@@ -191,9 +205,10 @@ pub(crate) fn update<R: Record>(
     old: &R,
     new: &R,
 ) -> Result<()> {
-    for (index, (old, new)) in old.pack().into_iter().zip(new.pack()).enumerate() {
+    let (old, new) = (old.pack(), new.pack());
+    for (index, (old, new)) in old.as_ref().iter().zip(new.as_ref()).enumerate() {
         if old != new {
-            frame.sstore(account, slot.wrapping_add(U256::from(index)), new)?;
+            frame.sstore(account, slot.wrapping_add(U256::from(index)), *new)?;
         }
     }
     Ok(())
@@ -220,7 +235,7 @@ mod tests {
             h: 8,
         };
         let slots = mixed.pack();
-        assert_eq!(Mixed::SLOTS, 5);
+        assert_eq!(slots.len(), 5);
         let b = U256::from_be_bytes(Address::repeat_byte(0x22).into_word().0);
         assert_eq!(slots[0], U256::ONE | (b << 64) | (U256::from(3) << 224));
         assert_eq!(slots[1], U256::from(4));

@@ -14,7 +14,7 @@ const HALF_ORDER: U256 = uint!(0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501
 impl Frame<'_> {
     /// Who signed `digest`: `signature` is r, s and v (27 or 28) in 65 bytes, with the smaller of the two possible `s`.
     pub(crate) fn recover(&mut self, digest: B256, signature: &[u8]) -> Result<Option<Address>> {
-        self.charge(ECRECOVER_GAS)?;
+        self.charge_recover()?;
         let Ok(signature) = <&[u8; 65]>::try_from(signature) else { return Ok(None) };
         let (r_and_s, v) = (&signature[..64], signature[64]);
         if !matches!(v, 27 | 28) || U256::from_be_slice(&r_and_s[32..]) > HALF_ORDER {

@@ -68,13 +68,29 @@ impl Function {
     }
 }
 
-/// The function with `selector` that is there under `forks`.
-pub(crate) fn find(
-    functions: &'static [Function],
-    selector: [u8; 4],
-    forks: ActiveForks,
-) -> Option<&'static Function> {
-    functions.iter().find(|function| function.selector == selector && function.is_active(forks))
+/// The functions of a precompile.
+pub(crate) struct Table {
+    /// Each function's selector, side by side: a call looks through them, and then at one function alone.
+    pub(crate) selectors: &'static [[u8; 4]],
+    pub(crate) functions: &'static [Function],
+}
+
+impl Table {
+    /// The function with `selector` that is there under `forks`.
+    pub(crate) fn find(&self, selector: [u8; 4], forks: ActiveForks) -> Option<&'static Function> {
+        let named = self.selectors.iter().zip(self.functions).filter(|(known, _)| **known == selector);
+        named.map(|(_, function)| function).find(|function| function.is_active(forks))
+    }
+}
+
+/// The selectors of `N` functions.
+pub(crate) const fn selectors<const N: usize>(functions: &[Function]) -> [[u8; 4]; N] {
+    let (mut selectors, mut n) = ([[0; 4]; N], 0);
+    while n < N {
+        selectors[n] = functions[n].selector;
+        n += 1;
+    }
+    selectors
 }
 
 /// How many of the active forks brought or took away a function: 0 before the first.
@@ -89,16 +105,18 @@ pub(crate) fn abi_version(functions: &[Function], forks: ActiveForks) -> u32 {
 /// Lists functions: `<purity> <call> since <fork> [until <fork>] gives|does <handler>;`, where a handler takes the frame
 /// and the decoded call; what `gives` returns a value, what `does` returns none.
 macro_rules! functions {
-    ($($purity:ident $call:ident since $since:ident $(until $until:ident)? $how:ident $handler:expr;)*) => {
-        &[$($crate::frame::Function {
+    ($($purity:ident $call:ident since $since:ident $(until $until:ident)? $how:ident $handler:expr;)*) => {{
+        const ALL: &[$crate::frame::Function] = &[$($crate::frame::Function {
             selector: <$call as ::alloy_sol_types::SolCall>::SELECTOR,
             signature: <$call as ::alloy_sol_types::SolCall>::SIGNATURE,
             purity: $crate::frame::Purity::$purity,
             since: ::openledger_chainspec::OpenLedgerHardfork::$since,
             until: functions!(@until $($until)?),
             run: |frame, arguments| $crate::frame::$how::<$call>(frame, arguments, $handler),
-        }),*]
-    };
+        }),*];
+        static SELECTORS: [[u8; 4]; ALL.len()] = $crate::frame::selectors(ALL);
+        $crate::frame::Table { selectors: &SELECTORS, functions: ALL }
+    }};
     (@until) => { None };
     (@until $until:ident) => { Some(::openledger_chainspec::OpenLedgerHardfork::$until) };
 }
@@ -123,7 +141,7 @@ pub(crate) fn gives<C: SolCall>(
 ) -> Result<Bytes> {
     let returns = handler(frame, decode(arguments)?)?;
     let bytes = C::abi_encode_returns(&returns);
-    frame.charge_copy(bytes.len())?;
+    frame.charge_encode(bytes.len())?;
     Ok(bytes.into())
 }
 

@@ -2,12 +2,12 @@
 
 use super::{channels, claims, credits, draws, requests, signatures, streams, tail};
 use crate::attribution::{find_model, price_of, split_of};
-use crate::frame::{Failure, Function};
+use crate::frame::{Failure, Table};
 use openledger_abi::IPayouts::*;
 use openledger_shares::{fee_wei, split_fee};
 
 /// The functions of the precompile.
-pub(crate) static FUNCTIONS: &[Function] = functions! {
+pub(crate) static FUNCTIONS: Table = functions! {
     View deadlineBoundsCall since Meridian gives |frame, _| {
         let settings = requests::settings(frame)?;
         Ok(deadlineBoundsReturn {
@@ -16,10 +16,7 @@ pub(crate) static FUNCTIONS: &[Function] = functions! {
         })
     };
     View platformCall since Meridian gives |frame, _| requests::platform(frame);
-    View requestOfCall since Meridian gives |frame, call| {
-        let (_, record) = requests::known(frame, call.requestId)?;
-        Ok(requests::show(&record))
-    };
+    View requestOfCall since Meridian gives |frame, call| requests::request_of(frame, call.requestId);
     View quoteCall since Meridian gives |frame, call| {
         let model = find_model(frame, call.model)?;
         let price = price_of(frame, &model)?;

@@ -2,7 +2,7 @@
 
 use crate::Parameters;
 use crate::frame::Record;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, U256};
 
 record! {
     /// Slots 0 and 1.
@@ -14,6 +14,7 @@ record! {
 }
 
 record! {
+    /// The first two slots of `Request`; the prompt's hash follows.
     struct RequestRecord {
         payer: Address,
         model: u64,
@@ -22,7 +23,6 @@ record! {
         deadline: u64,
         created_at: u64,
         max_fee: u128,
-        prompt_hash: B256,
     }
 }
 
@@ -52,6 +52,9 @@ record! {
     }
 }
 
+/// Offset within a request's slots.
+pub(crate) const PROMPT_HASH: U256 = U256::from_limbs([2, 0, 0, 0]);
+
 pub(crate) const REQUESTS_SLOT: U256 = U256::from_limbs([2, 0, 0, 0]);
 pub(crate) const CREDITS_SLOT: U256 = U256::from_limbs([3, 0, 0, 0]);
 pub(crate) const TAIL_CLAIMS_SLOT: U256 = U256::from_limbs([4, 0, 0, 0]);
@@ -74,4 +77,5 @@ pub(crate) fn genesis(parameters: &Parameters) -> Vec<U256> {
         maximum_deadline: parameters.maximum_deadline,
     }
     .pack()
+    .to_vec()
 }

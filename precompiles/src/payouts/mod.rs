@@ -5,7 +5,7 @@ mod claims;
 mod credits;
 mod dispatch;
 mod draws;
-mod layout;
+pub(crate) mod layout;
 mod pay;
 mod requests;
 mod signatures;

@@ -14,7 +14,8 @@ pub(super) fn settings(frame: &mut Frame<'_>) -> Result<Settings> {
 
 /// The account that earns the platform's part.
 pub(crate) fn platform(frame: &mut Frame<'_>) -> Result<Address> {
-    Ok(settings(frame)?.platform)
+    // It is the first field of the first slot.
+    Ok(Address::from_word(frame.sload(PAYOUTS, U256::ZERO)?.into()))
 }
 
 fn find(frame: &mut Frame<'_>, request: B256) -> Result<(U256, RequestRecord)> {
@@ -22,7 +23,7 @@ fn find(frame: &mut Frame<'_>, request: B256) -> Result<(U256, RequestRecord)> {
     Ok((slot, load(frame, PAYOUTS, slot)?))
 }
 
-pub(super) fn known(frame: &mut Frame<'_>, request: B256) -> Result<(U256, RequestRecord)> {
+fn known(frame: &mut Frame<'_>, request: B256) -> Result<(U256, RequestRecord)> {
     let found = find(frame, request)?;
     if found.1.status == Status::None as u8 {
         revert!(UnknownRequest { requestId: request });
@@ -76,16 +77,10 @@ pub(super) fn request(frame: &mut Frame<'_>, call: &requestCall) -> Result<B256>
     if existing.status != Status::None as u8 {
         revert!(RequestExists { requestId: id });
     }
-    let record = RequestRecord {
-        payer,
-        model,
-        status: Status::Open as u8,
-        deadline,
-        created_at: now,
-        max_fee,
-        prompt_hash: promptHash,
-    };
+    let record =
+        RequestRecord { payer, model, status: Status::Open as u8, deadline, created_at: now, max_fee };
     store(frame, PAYOUTS, slot, &record)?;
+    frame.sstore(PAYOUTS, slot.wrapping_add(PROMPT_HASH), promptHash.into())?;
     frame.emit(PAYOUTS, &Requested { requestId: id, model, payer, promptHash, maxFee: value, deadline })?;
     Ok(id)
 }
@@ -105,14 +100,16 @@ pub(super) fn close(frame: &mut Frame<'_>, slot: U256, old: &RequestRecord, stat
     update(frame, PAYOUTS, slot, old, &RequestRecord { status: status as u8, ..*old })
 }
 
-pub(super) fn show(record: &RequestRecord) -> IPayouts::Request {
-    IPayouts::Request {
+pub(super) fn request_of(frame: &mut Frame<'_>, request: B256) -> Result<IPayouts::Request> {
+    let (slot, record) = known(frame, request)?;
+    let prompt_hash = frame.sload(PAYOUTS, slot.wrapping_add(PROMPT_HASH))?;
+    Ok(IPayouts::Request {
         payer: record.payer,
         model: record.model,
         deadline: record.deadline,
         createdAt: record.created_at,
         status: status(record.status),
         maxFee: U256::from(record.max_fee),
-        promptHash: record.prompt_hash,
-    }
+        promptHash: prompt_hash.into(),
+    })
 }

@@ -2,6 +2,7 @@
 
 use super::{Broken, Event, Held, expect};
 use crate::Step;
+use crate::world::PUPPET;
 use alloy_primitives::{Address, B256};
 use openledger_abi::IAttribution::IAttributionEvents as A;
 use openledger_abi::IDatanets::{ContributionStatus, Grant, IDatanetsEvents as D, OwnerShare};
@@ -32,12 +33,18 @@ pub(super) struct Rights {
     closed: BTreeSet<B256>,
 }
 
+/// Whether an account calls the three in a step: its sender, or the façades and the receiver behind a transfer of tokens.
+fn calls(step: &Step, account: Address) -> bool {
+    let facades = [DATANET_TOKEN, CONTRIBUTION_TOKEN];
+    account == step.from || facades.contains(&step.to) && (facades.contains(&account) || account == PUPPET)
+}
+
 impl Rights {
     pub(super) fn take(&mut self, step: &Step, now: u64, event: &Event) -> Result<(), Broken> {
         match event {
             Event::Datanets(event) => self.of_datanets(step, now, event),
             Event::Attribution(A::ModelRegistered(e)) => {
-                expect("a model's owner", e.owner, step.from)?;
+                expect("a model's owner", calls(step, e.owner), true)?;
                 self.models.insert(e.model, e.owner);
                 Ok(())
             }
@@ -61,21 +68,21 @@ impl Rights {
     fn of_datanets(&mut self, step: &Step, now: u64, event: &D) -> Result<(), Broken> {
         match event {
             D::DatanetCreated(e) => {
-                expect("a Datanet's owner", e.owner, step.from)?;
+                expect("a Datanet's owner", calls(step, e.owner), true)?;
                 expect("a Datanet's number", self.datanets.insert(e.datanet, e.owner), None)?;
             }
             D::DatanetTransferred(e) => {
-                expect("who transfers Datanets", step.from, DATANET_TOKEN)?;
+                expect("who transfers Datanets", calls(step, DATANET_TOKEN), true)?;
                 expect("whose Datanet moved", self.datanets.insert(e.datanet, e.to), Some(e.from))?;
             }
             D::Committed(e) => {
-                expect("a commitment's owner", e.owner, step.from)?;
+                expect("a commitment's owner", calls(step, e.owner), true)?;
                 expect("a place in the order", self.commitments.insert(e.priority, e.owner), None)?;
                 let later = self.commitments.last_key_value().map(|(last, _)| *last);
                 expect("a commitment's place", later, Some(e.priority))?;
             }
             D::Revealed(e) => {
-                expect("who reveals", e.owner, step.from)?;
+                expect("who reveals", calls(step, e.owner), true)?;
                 // Whoever committed has the place, and nobody reveals on it twice.
                 expect("whose place is revealed", self.commitments.get(&e.priority), Some(&e.owner))?;
                 let twice = self.contributions.values().any(|known| known.priority == e.priority);
@@ -94,7 +101,7 @@ impl Rights {
             }
             D::TermsSet(e) => self.known(e.contribution)?.fee = e.terms.fee,
             D::ContributionTransferred(e) => {
-                expect("who transfers contributions", step.from, CONTRIBUTION_TOKEN)?;
+                expect("who transfers contributions", calls(step, CONTRIBUTION_TOKEN), true)?;
                 let known = self.known(e.contribution)?;
                 expect("whose contribution moved", known.title, e.from)?;
                 known.title = e.to;
@@ -107,13 +114,13 @@ impl Rights {
             }
             D::LicenceWithdrawn(e) => {
                 let known = self.known(e.contribution)?;
-                expect("who withdraws a licence", step.from, known.title)?;
+                expect("who withdraws a licence", calls(step, known.title), true)?;
                 known.withdrawn_after = Some(e.lastValid);
             }
             D::Granted(e) => {
                 let known = self.known(e.contribution)?;
-                let sold = e.grantee == step.from && e.paid == alloy_primitives::U256::from(known.fee);
-                if known.title != step.from && !(sold && known.fee > 0) {
+                let sold = calls(step, e.grantee) && e.paid == alloy_primitives::U256::from(known.fee);
+                if !(calls(step, known.title) || sold && known.fee > 0) {
                     return Err(format!("{} granted what is not its own", step.from));
                 }
                 let grants = self.grants.entry((e.contribution, e.grantee)).or_default();
@@ -121,7 +128,7 @@ impl Rights {
             }
             D::GrantRevoked(e) => {
                 let title = self.known(e.contribution)?.title;
-                expect("who revokes", step.from, title)?;
+                expect("who revokes", calls(step, title), true)?;
                 if e.lastValid < now - 1 {
                     return Err("a grant revoked for the past".to_owned());
                 }
@@ -150,11 +157,11 @@ impl Rights {
         let old = std::mem::replace(&mut known.owners, owners.to_vec());
         let before = old.first().map_or(step.from, |title| title.account);
         // Where the title moved, its holder gave; else whoever calls.
-        let giver = if before == known.title { step.from } else { before };
+        let gave = |owner| if before == known.title { calls(step, owner) } else { owner == before };
         for owner in &old {
             let lost = held(owners, owner.account) < owner.bps;
-            if set > 0 && lost && owner.account != giver {
-                return Err(format!("{} lost a share that {giver} gave", owner.account));
+            if set > 0 && lost && !gave(owner.account) {
+                return Err(format!("{} lost a share that it did not give", owner.account));
             }
         }
         Ok(())

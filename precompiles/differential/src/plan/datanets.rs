@@ -38,7 +38,7 @@ impl Planner {
         }
     }
 
-    fn owner_of(&mut self, datanet: u64) -> Address {
+    pub(super) fn owner_of(&mut self, datanet: u64) -> Address {
         let owner = self.facts.datanet(datanet).map(|datanet| datanet.owner);
         let who = self.who();
         self.mostly(owner.unwrap_or(who))
@@ -51,7 +51,7 @@ impl Planner {
         self.mostly(curator)
     }
 
-    fn title_of(&mut self, contribution: u64) -> Address {
+    pub(super) fn title_of(&mut self, contribution: u64) -> Address {
         let title = self.facts.contribution(contribution).map(|contribution| contribution.title);
         let who = self.who();
         self.mostly(title.unwrap_or(who))

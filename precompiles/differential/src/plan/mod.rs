@@ -2,8 +2,10 @@
 //! damaged calldata.
 
 mod attribution;
+mod court;
 mod damage;
 mod datanets;
+mod facades;
 mod facts;
 mod payouts;
 mod tail;
@@ -204,10 +206,18 @@ impl Planner {
             };
         }
         match self.rng.below(100) {
-            0..34 => self.any_of_datanets(),
-            34..62 => self.any_of_attribution(),
-            62..88 => self.any_of_payouts(),
+            0..84 => self.any_of_the_three(),
+            84..89 => self.any_of_facades(),
+            89..91 => self.any_of_court(),
             _ => self.any_view(),
+        }
+    }
+
+    fn any_of_the_three(&mut self) -> Planned {
+        match self.rng.below(84) {
+            0..32 => self.any_of_datanets(),
+            32..59 => self.any_of_attribution(),
+            _ => self.any_of_payouts(),
         }
     }
 }

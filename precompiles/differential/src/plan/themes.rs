@@ -18,6 +18,8 @@ pub(super) enum Theme {
     Depth,
     /// More models rely on a grant than may.
     Grants,
+    /// The court tries case after case.
+    Trials,
 }
 
 impl Theme {
@@ -26,6 +28,7 @@ impl Theme {
             3 => Self::Withdrawals,
             7 => Self::Depth,
             11 => Self::Grants,
+            5 | 13 => Self::Trials,
             _ => Self::None,
         }
     }
@@ -37,6 +40,7 @@ impl Theme {
             Self::Withdrawals => 122,
             Self::Depth => 52,
             Self::Grants => 40,
+            Self::Trials => 103,
         }
     }
 }
@@ -52,6 +56,7 @@ impl Planner {
             Theme::Withdrawals => Some(self.withdrawals(place)),
             Theme::Depth => Some(self.depth(place)),
             Theme::Grants => Some(self.grants(place)),
+            Theme::Trials => Some(self.trials(place)),
         }
     }
 
