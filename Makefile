@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.cache/cargo-tools/bin:$(PATH)
 forge := $(CURDIR)/contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forge
+shared := $(or $(OPENLEDGER_SHARED),../shared)
 
 .PHONY: help setup devnet build test format clippy deny nextest doctest contracts conformance differential mutants \
-	bench-attribution bench-core clean-devnet
+	bench-attribution gaming bench-core bench-precompiles clean-devnet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,8 +26,12 @@ test: setup format clippy deny contracts nextest doctest ## everything that CI c
 	@echo "make test: all passed"
 
 bench-attribution: setup ## attribution beside its Python peers; installs them (3 GB) under target/bench
-	cargo build --locked --bin attributor
+	cargo build --locked --workspace --bin attributor --bin attributor-torch --example store_speed --example lm_rows
 	bench/attribution/run.sh $(ARGS)
+
+gaming: setup ## play a market with every attack on attribution, 20 times; ARGS="--seeds 4 --undefended"
+	cargo build --locked --workspace --bin attributor --bin attributor-torch
+	OMP_NUM_THREADS=1 $${CARGO_TARGET_DIR:-target}/debug/attributor gaming --input $(shared)/attribution/digits_lr.npz $(ARGS)
 
 format:
 	cargo fmt --all --check
@@ -45,7 +50,6 @@ contracts:
 nextest: ## the tests of the Rust code, the small story included
 	cargo nextest run --locked --workspace
 
-shared := $(or $(OPENLEDGER_SHARED),../shared)
 fixtures := target/conformance
 suites := eest-blockchain eest-state ethereum-tests op-stack execution-apis
 
@@ -74,3 +78,8 @@ bench-core: setup ## measure the core; ARGS="--only import" measures a part, see
 	cargo build --locked --profile $(PROFILE) -p openledger-bench
 	target/$(PROFILE:dev=debug)/bench-core --docs docs/benchmarks.md --date $$(date -u +%F) \
 		--command-line "make bench-core$(if $(filter-out release,$(PROFILE)), PROFILE=$(PROFILE))$(if $(ARGS), ARGS=\"$(ARGS)\")" $(ARGS)
+
+bench-precompiles: setup ## measure the precompiles beside Solidity and bytecode; ARGS="--only contest" measures a part
+	cargo build --locked --profile $(PROFILE) -p openledger-precompiles-bench
+	target/$(PROFILE:dev=debug)/bench-precompiles --docs docs/benchmarks.md --date $$(date -u +%F) \
+		--command-line "make bench-precompiles$(if $(filter-out release,$(PROFILE)), PROFILE=$(PROFILE))$(if $(ARGS), ARGS=\"$(ARGS)\")" $(ARGS)

@@ -11,13 +11,15 @@ fn main() {
     if variable("CARGO_CFG_TARGET_OS") != "linux" {
         return;
     }
-    let argument = match variable("CARGO_PKG_NAME") == PROGRAM.0 {
-        true => format!("rustc-link-arg-bin={}", PROGRAM.1),
-        false => "rustc-link-arg".to_owned(),
+    let executables = match variable("CARGO_PKG_NAME") == PROGRAM.0 {
+        true => vec![format!("rustc-link-arg-bin={}", PROGRAM.1), "rustc-link-arg-tests".to_owned()],
+        false => vec!["rustc-link-arg".to_owned()],
     };
-    if let Ok(libtorch) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
-        println!("cargo:{argument}=-Wl,-rpath={libtorch}");
+    for argument in executables {
+        if let Ok(libtorch) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
+            println!("cargo:{argument}=-Wl,-rpath={libtorch}");
+        }
+        println!("cargo:{argument}=-Wl,--no-as-needed");
+        println!("cargo:{argument}=-ltorch");
     }
-    println!("cargo:{argument}=-Wl,--no-as-needed");
-    println!("cargo:{argument}=-ltorch");
 }

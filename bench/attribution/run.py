@@ -1,60 +1,143 @@
 """Our scores beside the Python peers', task by task in one run, on one thread.
 
-Usage: run.py ATTRIBUTOR SHARED OUTPUT.json [TASK ...]. Ours are given archives without retraining's
-outcome, so that no time goes into choosing settings and none are chosen. A ratio is the least over tasks,
-and counts only where our LDS is at least the peer's.
+Usage: run.py ATTRIBUTOR EXAMPLES SHARED GGUF OUTPUT.json [PART ...], the parts lr, mlp, lora, store, lm,
+transformer and gaming; all where none is named. What OUTPUT.json holds of other parts stays.
+
+Ours are given archives without retraining's outcome, so that no time goes into choosing settings and none are
+chosen. Each pair takes turns, ROUNDS times; medians count. A ratio is the least over tasks, and counts only where
+our LDS is at least the peer's.
 """
 
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).parent.resolve()
+ROUNDS = 3
 
 
 def last_json(command):
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    # Progress bars share the line: the object starts at the last brace.
+    # A progress bar may share the line with the object.
     line = done.stdout.strip().splitlines()[-1]
-    return json.loads(line[line.rindex("{"):])
+    return json.loads(line if line.startswith("{") else line[line.rindex("{"):])
 
 
-def main():
-    attributor, shared, output, *tasks = sys.argv[1:]
-    result, table = {}, []
+def judged_tasks(attributor, shared, kinds):
+    result = {}
     ratios = {"kronfluence": [], "dattri_cg5": []}
     with tempfile.TemporaryDirectory() as folder:
         scores = f"{folder}/s.npz"
-        for kind in tasks or ["lr", "mlp", "lora"]:
+        for kind in kinds:
             source = f"{shared}/attribution/digits_{kind}.npz"
             z = np.load(source)
             bare = f"{folder}/{kind}.npz"
             np.savez(bare, **{k: z[k] for k in z.files if k not in ("subsets", "gt_loss")})
             judge = lambda: last_json([attributor, "lds", "--input", source, "--scores", scores])["lds"]
             several = min(5, len(z["ckpts"]))
-
-            def ours(count):
-                found = last_json([attributor, "scores", "--input", bare, "--model", kind, "--output", scores,
-                                   "--checkpoints", str(count)])
-                return found["seconds"], judge()
-
             for peer, count in (("kronfluence", 1), ("dattri_cg5", several)):
-                seconds, lds = ours(count)
+                ours, theirs = [], []
+                for _ in range(ROUNDS):
+                    ours.append(last_json([attributor, "scores", "--input", bare, "--model", kind, "--output", scores,
+                                           "--checkpoints", str(count)])["seconds"])
+                    lds = judge()
+                    theirs.append(last_json([sys.executable, str(HERE / "peers.py"), peer, kind, source, scores,
+                                             str(count)])["seconds"])
+                    their_lds = judge()
                 result[f"lds.{kind}" + (str(count) if kind != "lr" else "")] = lds
-                theirs = last_json([sys.executable, str(HERE / "peers.py"), peer, kind, source, scores, str(count)])
-                their_lds = judge()
-                ratio = theirs["seconds"] / seconds if lds >= their_lds else 0.0
+                seconds, their_seconds = statistics.median(ours), statistics.median(theirs)
+                ratio = their_seconds / seconds if lds >= their_lds else 0.0
                 ratios[peer].append(ratio)
-                table.append((kind, count, peer, their_lds, theirs["seconds"], lds, seconds, ratio))
-                print("%s x%d %s: LDS %.3f in %.2f s; auto: %.3f in %.2f s; ratio %.1f" % table[-1], flush=True)
-    result["speed.vs_kronfluence"] = min(ratios["kronfluence"])
-    result["speed.vs_dattri_cg5"] = min(ratios["dattri_cg5"])
-    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
-    pathlib.Path(output).write_text(json.dumps(result, indent=2) + "\n")
+                name = f"speed.{kind}{count}.vs_{peer}"
+                result[name], result[name + "_lds"] = ratio, their_lds
+                result[name + "_s"] = [seconds, their_seconds]
+                print("%s x%d %s: LDS %.3f in %.2f s; auto: %.3f in %.2f s; ratio %.1f"
+                      % (kind, count, peer, their_lds, their_seconds, lds, seconds, ratio), flush=True)
+    if len(kinds) == 3:
+        result["speed.vs_kronfluence"] = min(ratios["kronfluence"])
+        result["speed.vs_dattri_cg5"] = min(ratios["dattri_cg5"])
+    return result
+
+
+def store(examples):
+    with tempfile.TemporaryDirectory(dir=HERE.parent.parent / "target" / "bench") as folder:
+        found = last_json([f"{examples}/store_speed", folder])
+    print(found, flush=True)
+    return {"store.bytes_per_row": found["bytes_per_row"], "store.dimension": found["dimension"],
+            "query.1m_rows_ms": found["payout_ms"], "query.top20_ms": found["top20_ms"]}
+
+
+def transformer(attributor):
+    """A small transformer retrained on halves of the story's texts: every method's LDS, ours first."""
+    story = json.loads((HERE.parent.parent / "testdata/story/two_datanets.json").read_text())
+    rows = [row.replace("\n", " ") for part in story["contributions"] for row in part["rows"]]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("\n".join(rows) + "\n")
+        file.flush()
+        found = last_json([attributor, "evaluate", "--texts", file.name, "--subsets", "96"])
+    result = {"lds.transformer.subsets": found["publish"]["samples"], "lds.transformer.seconds": found["seconds"]}
+    for method in found["methods"]:
+        name = f"lds.transformer.{method['name']}"
+        result[name], result[name + "_interval"] = method["lds"], [method["low"], method["high"]]
+        print("transformer %s: LDS %.3f [%.3f, %.3f]"
+              % (method["name"], method["lds"], method["low"], method["high"]), flush=True)
+    return result
+
+
+def gaming(attributor, shared):
+    found = last_json([attributor, "gaming", "--input", f"{shared}/attribution/digits_lr.npz"])
+    result = {"gaming.markets": found["seeds"], "gaming.seconds": found["seconds"]}
+    for attack in found["attacks"]:
+        name = "gaming." + attack["attack"].replace(" ", "_").replace("'", "").replace(",", "")
+        result[name], result[name + "_interval"] = attack["gain"], [attack["low"], attack["high"]]
+        print("gaming: %s gains %.3f [%.3f, %.3f]"
+              % (attack["attack"], attack["gain"], attack["low"], attack["high"]), flush=True)
+    return result
+
+
+PROMISED = ["lds.lr", "lds.mlp1", "lds.mlp5", "lds.lora1", "lds.lora5", "speed.vs_kronfluence", "speed.vs_dattri_cg5",
+            "lm.rows_per_s.vs_best_peer", "store.bytes_per_row", "query.1m_rows_ms", "query.top20_ms"]
+
+
+def main():
+    attributor, examples, shared, gguf, output, *parts = sys.argv[1:]
+    output = pathlib.Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    parts = parts or ["lr", "mlp", "lora", "store", "transformer", "gaming", "lm"]
+    result = json.loads(output.read_text()) if output.exists() else {}
+
+    def lm_part():
+        import lm
+        return lm.measure(f"{examples}/lm_rows", gguf)
+
+    kinds = [part for part in parts if part in ("lr", "mlp", "lora")]
+    work = [("tasks", lambda: judged_tasks(attributor, shared, kinds)), ("store", lambda: store(examples)),
+            ("transformer", lambda: transformer(attributor)), ("gaming", lambda: gaming(attributor, shared)),
+            ("lm", lm_part)]
+    failed = []
+    for name, measure in work:
+        if name not in parts and not (name == "tasks" and kinds):
+            continue
+        started = time.monotonic()
+        # What one part cannot measure is left out by name; the others' figures stay.
+        try:
+            result.update(measure())
+        except Exception as error:
+            said = getattr(error, "stderr", None)
+            print(f"{name}: not measured: {error}{': ' + said[-500:] if said else ''}", flush=True)
+            failed.append(name)
+        result[f"seconds.{name}"] = time.monotonic() - started
+        output.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+    missing = [key for key in PROMISED if key not in result]
+    if missing:
+        print("not measured: " + ", ".join(missing), flush=True)
+    sys.exit(1 if failed else 0)
 
 
 main()

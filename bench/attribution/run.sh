@@ -14,5 +14,9 @@ if [ ! -e "$stamp" ]; then
     "$venv/bin/pip" install --quiet --no-deps --require-hashes -r bench/attribution/requirements.txt
     touch "$stamp"
 fi
-export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
-"$venv/bin/python" bench/attribution/run.py target/debug/attributor "$shared" target/bench/attribution.json "$@"
+# Threads that spin while they wait slow down whatever else runs.
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+built=${CARGO_TARGET_DIR:-target}/debug
+model=.cache/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+"$venv/bin/python" bench/attribution/run.py "$built/attributor" "$built/examples" "$shared" "$model" \
+    target/bench/attribution.json "$@"

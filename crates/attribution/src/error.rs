@@ -16,6 +16,17 @@ pub enum AttributionError {
     /// The gradient file is damaged or of another version: build it again.
     #[error("gradient store: {0}; build it again from the rows")]
     Store(String),
+    /// A shard of a score store is damaged, or of another model or format.
+    #[error("shard {file}: {what}")]
+    Shard {
+        /// The file's name.
+        file: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Shards could not be read or written.
+    #[error("score store: {0}; check space and permissions")]
+    Objects(#[from] object_store::Error),
     /// A NumPy archive is damaged or not of the expected form.
     #[error("{path}: {what}")]
     Archive {

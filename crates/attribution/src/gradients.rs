@@ -1,15 +1,20 @@
 //! Exact per-sample gradients of the loss in an adapter's numbers.
 //!
-//! Each sequence of a batch gets its own copy of the adapter (a leading dimension). The gradient of
-//! the *summed* loss in those copies is then every sequence's own gradient, from one backward pass.
+//! Sequences of like length go through one batched backward (see [`PerSample`]); several threads can each
+//! take batches, with one copy of the weights between them.
 
-use openledger_model::{Adapter, BaseModel, PrefixCache, Sequence, bounded_batches};
-use tch::{Device, Kind, Tensor};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use openledger_model::{Adapter, BaseModel, PerSample, PrefixCache, Sequence};
+use tch::{Device, Kind};
 
 use crate::error::AttributionError;
 
-/// Sequences a backward pass: their copies of the adapter are small beside their activations.
-const BATCH_ROWS: usize = 16;
+/// Tokens of a batch: what a layer leaves for the backward should stay near the processor.
+const BATCH_TOKENS: usize = 512;
 
 /// The gradients of some sequences, in f32 on the CPU.
 #[derive(Debug)]
@@ -62,28 +67,113 @@ pub fn gradients(
     cache: &mut PrefixCache,
     sequences: &[&Sequence],
 ) -> Result<Gradients, AttributionError> {
-    let parameters = adapter.n_parameters();
-    let mut values = Vec::with_capacity(sequences.len() * parameters);
-    let mut losses = Vec::with_capacity(sequences.len());
-    for batch in bounded_batches(sequences, BATCH_ROWS) {
-        let n = batch.len() as i64;
-        let mut copies = Vec::with_capacity(adapter.tensors().len());
-        for tensor in adapter.tensors() {
-            let (rows, columns) = tensor.size2()?;
-            let copy = tensor.f_detach()?.f_unsqueeze(0)?.f_expand([n, rows, columns], false)?;
-            copies.push(copy.f_contiguous()?.f_detach()?.f_set_requires_grad(true)?);
+    let engine = PerSample::new(model, adapter)?;
+    let mut taken = Taken::new(sequences.len(), engine.n_parameters());
+    for batch in batches(sequences) {
+        taken.add(&batch, rows_of(&engine, cache, sequences, &batch)?);
+    }
+    taken.finish()
+}
+
+/// As [`gradients`], by so many threads of one libtorch thread each, and without a prefix cache.
+pub fn gradients_on_threads(
+    model: &BaseModel,
+    adapter: &Adapter,
+    sequences: &[&Sequence],
+    threads: usize,
+) -> Result<Gradients, AttributionError> {
+    let batches = batches(sequences);
+    let next = AtomicUsize::new(0);
+    let mut taken = Taken::new(sequences.len(), adapter.n_parameters());
+    let workers: Vec<(BaseModel, Adapter)> = (0..threads.clamp(1, batches.len().max(1)))
+        .map(|_| {
+            let tensors = adapter.tensors().iter().map(tch::Tensor::shallow_clone).collect();
+            Ok((model.share(), adapter.with_tensors(tensors)?))
+        })
+        .collect::<Result<_, AttributionError>>()?;
+    let parts = thread::scope(|scope| {
+        let (batches, next) = (&batches, &next);
+        let running: Vec<_> = workers
+            .into_iter()
+            .map(|(model, adapter)| {
+                scope.spawn(move || {
+                    openledger_model::set_num_threads(1);
+                    let engine = PerSample::new(&model, &adapter)?;
+                    let mut cache = PrefixCache::new(0, 0);
+                    let mut parts = Vec::new();
+                    while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        parts.push((batch, rows_of(&engine, &mut cache, sequences, batch)?));
+                    }
+                    Ok::<_, AttributionError>(parts)
+                })
+            })
+            .collect();
+        running.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    for part in parts {
+        let part = part.map_err(|_| AttributionError::Invalid("a gradient thread panicked".into()))??;
+        for (batch, rows) in part {
+            taken.add(batch, rows);
         }
-        let batch_losses = model.losses(batch, Some(adapter.lora_with(&copies)), cache)?;
-        let total = batch_losses.f_sum(Kind::Float)?;
-        let gradients = Tensor::f_run_backward(&[total], &copies, false, false)?;
-        let flat = gradients.iter().map(|g| g.f_reshape([n, -1])).collect::<Result<Vec<Tensor>, _>>()?;
-        let matrix = Tensor::f_cat(&flat, 1)?.f_to_device(Device::Cpu)?.f_contiguous()?;
-        values.extend(Vec::<f32>::try_from(&matrix.f_reshape([-1])?)?);
-        let batch_losses = batch_losses.f_detach()?.f_to_device(Device::Cpu)?;
-        losses.extend(Vec::<f64>::try_from(&batch_losses.f_to_kind(Kind::Double)?)?);
     }
-    if !values.iter().all(|v| v.is_finite()) {
-        return Err(AttributionError::Invalid("a gradient is not finite".into()));
+    taken.finish()
+}
+
+/// Gradients and losses of a batch.
+type Rows = (Vec<f32>, Vec<f64>);
+
+fn rows_of(
+    engine: &PerSample<'_>,
+    cache: &mut PrefixCache,
+    sequences: &[&Sequence],
+    batch: &[usize],
+) -> Result<Rows, AttributionError> {
+    let batch: Vec<&Sequence> = batch.iter().map(|&i| sequences[i]).collect();
+    let found = engine.gradients(&batch, cache)?;
+    let matrix = found.gradients.f_to_device(Device::Cpu)?.f_contiguous()?;
+    let losses = found.losses.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
+    Ok((Vec::<f32>::try_from(&matrix.f_reshape([-1])?)?, Vec::<f64>::try_from(&losses)?))
+}
+
+/// Sequences of like length together, each batch of at most [`BATCH_TOKENS`] or one sequence.
+fn batches(sequences: &[&Sequence]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..sequences.len()).collect();
+    order.sort_by_key(|&i| (sequences[i].tokens().len(), i));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for i in order {
+        // The longest comes last, and the batch is padded to it.
+        match batches.last_mut() {
+            Some(batch) if sequences[i].tokens().len() * (batch.len() + 1) <= BATCH_TOKENS => batch.push(i),
+            _ => batches.push(vec![i]),
+        }
     }
-    Ok(Gradients { n: sequences.len(), parameters, values, losses })
+    batches
+}
+
+/// Gradients put back in the order of their sequences.
+struct Taken {
+    parameters: usize,
+    values: Vec<f32>,
+    losses: Vec<f64>,
+}
+
+impl Taken {
+    fn new(n: usize, parameters: usize) -> Self {
+        Self { parameters, values: vec![0.0; n * parameters], losses: vec![0.0; n] }
+    }
+
+    fn add(&mut self, batch: &[usize], (values, losses): Rows) {
+        for ((&i, row), loss) in batch.iter().zip(values.chunks_exact(self.parameters)).zip(losses) {
+            self.values[i * self.parameters..(i + 1) * self.parameters].copy_from_slice(row);
+            self.losses[i] = loss;
+        }
+    }
+
+    fn finish(self) -> Result<Gradients, AttributionError> {
+        if !self.values.iter().all(|v| v.is_finite()) {
+            return Err(AttributionError::Invalid("a gradient is not finite".into()));
+        }
+        let Self { parameters, values, losses } = self;
+        Ok(Gradients { n: losses.len(), parameters, values, losses })
+    }
 }

@@ -1,23 +1,35 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod audit;
 mod cholesky;
 mod clusters;
+mod draw;
 mod error;
+pub mod faithfulness;
+pub mod gaming;
 mod gradients;
 mod influence;
+pub mod language;
+mod limits;
+mod projection;
 pub mod retraining;
+pub mod score_store;
 mod scorer;
 mod scores;
 mod shares;
 mod store;
+mod vesting;
 
 pub use cholesky::Cholesky;
-pub use clusters::{ClusterConfig, ClusterRow, Clusters};
+pub use clusters::{ClusterConfig, ClusterIndex, ClusterRow, Clusters, Match, Placement};
 pub use error::AttributionError;
-pub use gradients::{Gradients, gradients};
+pub use gradients::{Gradients, gradients, gradients_on_threads};
 pub use influence::{Gram, Influence, InfluenceConfig, MAX_ROWS, length};
+pub use limits::{SelfInfluenceCap, cluster_scores, size_factors};
+pub use projection::{Projection, ProjectionConfig};
 pub use scorer::Scorer;
 pub use scores::{SCORE_SCALE, Scores, score_leaf};
 pub use shares::{MAX_SHARES, Share, ShareConfig, Shares, attribute};
 pub use store::GradientStore;
+pub use vesting::{Released, Vesting};

@@ -1,7 +1,9 @@
 //! Gradients, store and influence on a model small enough to check them by other means.
 #![allow(clippy::unwrap_used)]
 
-use openledger_attribution::{AttributionError, GradientStore, InfluenceConfig, Scorer, gradients, length};
+use openledger_attribution::{
+    AttributionError, GradientStore, InfluenceConfig, Scorer, gradients, gradients_on_threads, length,
+};
 use openledger_model::{
     Adapter, BaseModel, Device, LoraConfig, ModelConfig, PrefixCache, Sequence, TrainConfig, train,
 };
@@ -46,6 +48,8 @@ fn batched_gradients_equal_those_taken_one_by_one() {
     let rows = rows();
     let all: Vec<&Sequence> = rows.iter().collect();
     let batched = gradients(&model, &adapter, &mut cache, &all).unwrap();
+    let threaded = gradients_on_threads(&model, &adapter, &all, 3).unwrap();
+    assert!(relative_difference(threaded.values(), batched.values()) < 1e-5);
     assert_eq!((batched.len(), batched.n_parameters()), (9, adapter.n_parameters()));
     for (i, row) in rows.iter().enumerate() {
         // Ordinary autograd in the shared adapter, without a cache or a batch.
@@ -147,4 +151,20 @@ fn store_survives_a_restart_and_refuses_damage() {
         std::fs::write(&path, &whole[..length]).unwrap();
         assert!(GradientStore::open(&path).is_err());
     }
+}
+
+#[test]
+fn adapter_of_another_base_and_rows_beyond_the_context_are_refused() {
+    let (model, adapter, mut cache) = toy();
+    let other = BaseModel::random(model.config().clone(), 4, Device::Cpu).unwrap();
+    let rows = rows();
+    let error = gradients(&other, &adapter, &mut cache, &[&rows[0]]).unwrap_err().to_string();
+    assert!(error.contains("another base model"), "{error}");
+    let long = |length: u32| (0..length).map(|i| i % 50).collect::<Vec<u32>>();
+    let error = Sequence::new(long(1025), 1).unwrap_err().to_string();
+    assert!(error.contains("1025 tokens exceeds 1024; split it"), "{error}");
+    // Shorter than any sequence may be, and still longer than this model's context of 64.
+    let row = Sequence::new(long(65), 1).unwrap();
+    assert!(gradients(&model, &adapter, &mut cache, &[&row]).is_err());
+    assert_eq!(gradients(&model, &adapter, &mut cache, &[]).unwrap().len(), 0);
 }

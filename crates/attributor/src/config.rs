@@ -26,4 +26,6 @@ pub struct AttributorConfig {
     pub bond_wei: U256,
     /// Most tokens of an answer.
     pub max_answer_tokens: usize,
+    /// Where judges find this service; its own address where it is left out.
+    pub public_url: Option<String>,
 }

@@ -25,9 +25,9 @@ pub(crate) struct DatasetRow {
 }
 
 /// A contribution as far as training goes.
-struct Contribution {
-    number: u64,
-    info: IDatanets::Contribution,
+pub(crate) struct Contribution {
+    pub(crate) number: u64,
+    pub(crate) info: IDatanets::Contribution,
 }
 
 /// Makes sure that the latest version of `datanet` holds every contribution that is permitted and stored here.
@@ -135,7 +135,8 @@ async fn is_stored(store: &ContentStore, info: &IDatanets::Contribution) -> Resu
     Ok(store.contains(info.root).await? && store.rows(info.root).await?.len() == info.rows as usize)
 }
 
-async fn contributions(chain: &Chain, datanet: u64) -> Result<Vec<Contribution>, AttributorError> {
+/// All contributions to a Datanet, in the order of their numbers.
+pub(crate) async fn contributions(chain: &Chain, datanet: u64) -> Result<Vec<Contribution>, AttributorError> {
     let count = chain.call(IDatanets::contributionCountCall {}).await?;
     let calls: Vec<_> =
         (1..=count).map(|contribution| IDatanets::contributionOfCall { contribution }).collect();

@@ -63,6 +63,9 @@ pub enum AttributorError {
     /// Work on the model panicked; the thread goes on.
     #[error("the model's thread panicked on this; standard error has the place")]
     Panicked,
+    /// The operator ended it.
+    #[error("cancelled by the operator")]
+    Cancelled,
     /// The model's thread has ended.
     #[error("the model's thread has stopped: restart the attributor")]
     LabStopped,

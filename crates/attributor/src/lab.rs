@@ -1,10 +1,13 @@
 //! The thread that owns the model: tensors never leave it.
 
 use crate::AttributorError;
+use alloy_primitives::{B256, Keccak256};
 use openledger_attribution::{GradientStore, InfluenceConfig, Scorer};
 use openledger_model::{Adapter, BaseModel, Device, PrefixCache, Tokenizer};
 use std::{
     collections::{HashMap, VecDeque},
+    fs::File,
+    io::Read,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread,
@@ -41,6 +44,8 @@ pub(crate) struct Bench {
 pub(crate) struct Loaded {
     pub(crate) adapter: Adapter,
     pub(crate) scorer: Scorer,
+    /// keccak256 of the gradients' file.
+    pub(crate) store: B256,
 }
 
 impl Lab {
@@ -174,13 +179,28 @@ impl Bench {
 impl Loaded {
     fn read(model: &BaseModel, folder: &Path) -> Result<Self, AttributorError> {
         let adapter = Adapter::load(model, &folder.join(ADAPTER_FILE))?;
-        let gradients = GradientStore::open(&folder.join(GRADIENTS_FILE))?;
+        let path = folder.join(GRADIENTS_FILE);
+        let gradients = GradientStore::open(&path)?;
+        let store = file_hash(&path)?;
         if gradients.adapter_hash() != adapter.hash()? {
             let reason = format!("{}: the gradients are of another adapter", folder.display());
             return Err(AttributorError::Invalid(reason));
         }
         let scorer = Scorer::new(gradients, InfluenceConfig::default())?;
-        Ok(Self { adapter, scorer })
+        Ok(Self { adapter, scorer, store })
+    }
+}
+
+/// keccak256 of a file, read piece by piece.
+fn file_hash(path: &Path) -> Result<B256, AttributorError> {
+    let io = |source| AttributorError::Io { path: path.display().to_string(), source };
+    let mut file = File::open(path).map_err(io)?;
+    let (mut hasher, mut piece) = (Keccak256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece).map_err(io)? {
+            0 => return Ok(hasher.finalize()),
+            read => hasher.update(&piece[..read]),
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answering;
+mod case;
 mod chain;
 mod config;
+mod court;
 mod dataset;
 mod error;
 mod http;
@@ -16,9 +18,18 @@ mod signature;
 mod stub;
 mod token;
 mod training;
+mod transcript;
 mod uploads;
 
+pub use answering::{DISPATCH_VARIABLES, InfluenceSettings, RunSettings, ShareSettings, dispatch};
+pub use case::{
+    Case, CaseContribution, ClusterDifference, ContributionFacts, Decision, Facts, MAX_CASE_BYTES,
+};
 pub use config::AttributorConfig;
+pub use court::{
+    Appointment, CaseSource, ChallengeReport, EvidenceKey, Judge, JudgeConfig, JudgeSets, Review, Verdict,
+    VerifyReport, appeal, appoint, challenge, stake, verify,
+};
 pub use error::AttributorError;
 pub use records::{
     AnswerRecord, AnswerRequest, AnswerState, ClusterCredit, ContributionUpload, DatasetVersion, HeldOut,
@@ -26,3 +37,5 @@ pub use records::{
     answer_message, upload_message,
 };
 pub use service::{Attributor, RunningAttributor};
+pub use training::method_hash;
+pub use transcript::{Hyperparameters, ReplayReport, replay_segment};

@@ -114,6 +114,9 @@ pub struct ModelRecord {
     pub adapter_hash: B256,
     /// Hash of the training transcript.
     pub training_hash: B256,
+    /// Merkle root over the training's checkpoints.
+    #[serde(default)]
+    pub checkpoint_root: B256,
     /// Loss of the first step.
     pub loss_first: f64,
     /// Mean loss of the last tenth of the steps.
@@ -244,6 +247,9 @@ pub struct AnswerRecord {
     pub prompt_root: B256,
     /// Root under which the answer is stored, once there is one.
     pub answer_root: Option<B256>,
+    /// Root under which is stored what a re-run needs, once there is an answer.
+    #[serde(default)]
+    pub inputs_root: Option<B256>,
     /// Hash of the answer, once there is one; written before anything is sent, so that a receipt is of this answer.
     #[serde(default)]
     pub answer_hash: Option<B256>,
@@ -272,6 +278,7 @@ impl AnswerRecord {
             state: AnswerState::Queued,
             prompt_root,
             answer_root: None,
+            inputs_root: None,
             answer_hash: None,
             score_root: None,
             tokens_in: 0,

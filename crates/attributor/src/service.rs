@@ -2,13 +2,21 @@
 
 use crate::{
     AnswerRecord, AnswerState, AttributorConfig, AttributorError, TrainingRecord, TrainingState, answering,
-    chain::Chain, http, journal::Journal, lab::Lab, token::OperatorToken, training, uploads,
+    chain::Chain, court::Deliveries, http, journal::Journal, lab::Lab, token::OperatorToken, training,
+    uploads,
 };
 use alloy_primitives::{B256, U256};
 use openledger_abi::IAttribution;
 use openledger_content_store::{ContentStore, MasterKey, Row};
-use openledger_model::ModelConfig;
-use std::{fs, future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use openledger_model::{ModelConfig, ModelError};
+use std::{
+    fs,
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::TcpListener,
     sync::{Mutex, Notify},
@@ -42,6 +50,14 @@ pub(crate) struct Shared {
     /// Two writers of one root would mix their keys.
     pub(crate) storing: Mutex<()>,
     pub(crate) work: Notify,
+    /// CPU threads of the model's thread.
+    pub(crate) threads: u32,
+    /// Folder of the models.
+    pub(crate) models: PathBuf,
+    /// Folder of the evidence that was delivered.
+    pub(crate) evidence: PathBuf,
+    /// Where others find this service.
+    pub(crate) public_url: String,
 }
 
 impl Shared {
@@ -92,7 +108,7 @@ impl Attributor {
         let store = ContentStore::open_local(&config.datadir.join("rows"), master)?;
         let operator_token = OperatorToken::load_or_create(&config.datadir.join("operator.token"))?;
         let models = config.datadir.join("models");
-        let lab = Lab::start(config.model, config.device, config.threads, models).await?;
+        let lab = Lab::start(config.model, config.device, config.threads, models.clone()).await?;
         let (base_hash, model_config) =
             lab.run(|bench| Ok((bench.model.hash(), bench.model.config().clone()))).await?;
         let chain = Chain::connect(&config.l2_rpc, config.signer)?;
@@ -112,6 +128,10 @@ impl Attributor {
             operator_token,
             storing: Mutex::new(()),
             work: Notify::new(),
+            threads: config.threads,
+            models,
+            evidence: config.datadir.join("evidence"),
+            public_url: config.public_url.unwrap_or_else(|| format!("http://{address}")),
         });
         let workers = [
             tokio::spawn(finish_trainings(Arc::clone(&shared))),
@@ -179,6 +199,10 @@ async fn finish_trainings(shared: Arc<Shared>) {
             let name = record.request.name.clone();
             match training::run(Arc::clone(&shared), record.clone()).await {
                 Ok(()) => {}
+                // The journal says so already, or holds the next order of that name.
+                Err(AttributorError::Cancelled | AttributorError::Model(ModelError::Cancelled)) => {
+                    info!(name, "training was cancelled");
+                }
                 Err(error) if error.is_retryable() => warn!(name, %error, "training goes on later"),
                 Err(error) => {
                     warn!(name, %error, "training failed");
@@ -217,9 +241,13 @@ async fn finish_answers(shared: Arc<Shared>) {
     }
 }
 
-/// Follows what the chain makes of receipts and of uploads, for ever.
+/// Answers challenges, and follows what the chain makes of receipts and of uploads, for ever.
 async fn follow_chain(shared: Arc<Shared>) {
+    let mut deliveries = Deliveries::default();
     for pass in 0_u64.. {
+        if let Err(error) = deliveries.follow(&shared).await {
+            warn!(%error, "challenges are looked at again later");
+        }
         if let Err(error) = answering::recheck(&shared).await {
             warn!(%error, "receipts are looked at again later");
         }

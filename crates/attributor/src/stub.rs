@@ -119,6 +119,10 @@ pub(crate) fn service(folder: &Path, chain: Chain) -> Arc<Shared> {
         operator_token: OperatorToken::load_or_create(&folder.join("operator.token")).unwrap(),
         storing: Default::default(),
         work: Default::default(),
+        threads: 1,
+        models: folder.join("models"),
+        evidence: folder.join("evidence"),
+        public_url: "http://127.0.0.1:1".into(),
     })
 }
 

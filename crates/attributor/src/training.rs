@@ -7,11 +7,12 @@ use crate::{
     lab::{ADAPTER_FILE, Bench, GRADIENTS_FILE},
     records::RowRef,
     service::Shared,
+    transcript::{Transcript, extras},
 };
 use alloy_primitives::{B256, U256, keccak256};
 use openledger_abi::IAttribution;
 use openledger_attribution::GradientStore;
-use openledger_model::{ModelConfig, Sequence, TrainConfig, mean_loss, train};
+use openledger_model::{Checkpoint, ModelConfig, Sequence, TrainConfig, mean_loss, train_checkpointed};
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
@@ -42,18 +43,23 @@ pub(crate) async fn run(shared: Arc<Shared>, mut record: TrainingRecord) -> Resu
         None => {
             let trained = make(&shared, &record).await?;
             record.trained = Some(trained.clone());
-            shared.journal.put_training(&record)?;
+            go_on(&shared, &record)?;
             trained
         }
     };
     let model = match trained.model {
         Some(model) => model,
-        None => register(&shared, &record.request.name, &trained).await?,
+        None => register(&shared, &record.request, &trained).await?,
     };
     info!(name = record.request.name, model, adapter = %trained.adapter_hash, "model is ready");
     record.trained = Some(ModelRecord { model: Some(model), ..trained });
     record.state = TrainingState::Ready;
     shared.journal.put_training(&record)
+}
+
+/// Records a step, unless the training was cancelled meanwhile.
+fn go_on(shared: &Shared, record: &TrainingRecord) -> Result<(), AttributorError> {
+    if shared.journal.go_on_training(record)? { Ok(()) } else { Err(AttributorError::Cancelled) }
 }
 
 /// Publishes versions, trains and takes gradients.
@@ -74,10 +80,13 @@ async fn make(shared: &Arc<Shared>, record: &TrainingRecord) -> Result<ModelReco
             if reported.elapsed() >= REPORT_EVERY {
                 reported = Instant::now();
                 record.state = state;
-                if let Err(error) = shared.journal.put_training(&record) {
-                    warn!(%error, "progress is not recorded");
+                match go_on(&shared, &record) {
+                    Err(AttributorError::Cancelled) => return ControlFlow::Break(()),
+                    Err(error) => warn!(%error, "progress is not recorded"),
+                    Ok(()) => {}
                 }
             }
+            ControlFlow::Continue(())
         };
         on_bench(bench, &request.name, &request.training, datasets, &rows, &mut report)
     })
@@ -91,7 +100,7 @@ fn on_bench(
     settings: &TrainingSettings,
     datasets: Vec<DatasetVersion>,
     rows: &[DatasetRow],
-    report: &mut impl FnMut(TrainingState),
+    report: &mut impl FnMut(TrainingState) -> ControlFlow<()>,
 ) -> Result<ModelRecord, AttributorError> {
     let clusters = dataset::clusters(rows)?;
     let canonical: Vec<&DatasetRow> = clusters.canonical().iter().map(|&i| &rows[i]).collect();
@@ -109,11 +118,14 @@ fn on_bench(
     let (used_sequences, held_out_sequences) = (sequences(&used)?, sequences(&held_out)?);
 
     let started = Instant::now();
-    let trained = train(model, cache, &used_sequences, &[], &config, |progress| {
+    let mut transcript = Transcript::start(&folder, &config, used_sequences.len())?;
+    let every = Transcript::every(&config, used_sequences.len());
+    let keep = |checkpoint: &Checkpoint| transcript.keep(&folder, checkpoint);
+    let trained = train_checkpointed(model, cache, &used_sequences, &[], &config, every, keep, |progress| {
         info!(name, step = progress.step, steps = progress.steps, loss = progress.loss, "training");
-        report(TrainingState::Training { step: progress.step, steps: progress.steps, loss: progress.loss });
-        ControlFlow::Continue(())
+        report(TrainingState::Training { step: progress.step, steps: progress.steps, loss: progress.loss })
     })?;
+    let checkpoint_root = transcript.finish(&folder)?;
     let training_seconds = started.elapsed().as_secs_f64();
     let mut by_datanet: BTreeMap<u64, Vec<Sequence>> = BTreeMap::new();
     for (row, sequence) in held_out.iter().zip(held_out_sequences) {
@@ -137,7 +149,8 @@ fn on_bench(
         cache,
         &used_sequences,
         |done| {
-            report(TrainingState::Scoring { done, rows: total });
+            // Cancelled while gradients are taken, it ends with them, before the chain hears of it.
+            let _ = report(TrainingState::Scoring { done, rows: total });
         },
     )?;
     trained.adapter.save(&folder.join(ADAPTER_FILE))?;
@@ -147,6 +160,7 @@ fn on_bench(
         datasets,
         adapter_hash: trained.adapter.hash()?,
         training_hash: trained.transcript_hash,
+        checkpoint_root,
         loss_first: trained.losses.first().copied().unwrap_or(f64::NAN),
         loss_last: last.iter().sum::<f64>() / last.len() as f64,
         held_out: evaluated,
@@ -160,7 +174,7 @@ fn on_bench(
 }
 
 /// Splits off every sixteenth row of each Datanet.
-fn hold_out<'a>(rows: &[&'a DatasetRow]) -> (Vec<&'a DatasetRow>, Vec<&'a DatasetRow>) {
+pub(crate) fn hold_out<'a>(rows: &[&'a DatasetRow]) -> (Vec<&'a DatasetRow>, Vec<&'a DatasetRow>) {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
     rows.iter().partition(|row| {
         let count = seen.entry(row.datanet).or_default();
@@ -201,7 +215,11 @@ fn config(settings: &TrainingSettings) -> TrainConfig {
 }
 
 /// Registers the model, unless an earlier life of this process did.
-async fn register(shared: &Shared, name: &str, trained: &ModelRecord) -> Result<u64, AttributorError> {
+async fn register(
+    shared: &Shared,
+    request: &TrainingRequest,
+    trained: &ModelRecord,
+) -> Result<u64, AttributorError> {
     shared.chain.nothing_pending().await?;
     if let Some(model) = registered(shared, trained.adapter_hash).await? {
         return Ok(model);
@@ -219,9 +237,10 @@ async fn register(shared: &Shared, name: &str, trained: &ModelRecord) -> Result<
             .iter()
             .map(|d| IAttribution::DatasetRef { datanet: d.datanet, version: d.version })
             .collect(),
-        metadataURI: format!("openledger:model/{name}"),
+        metadataURI: format!("openledger:model/{}", request.name),
     };
-    shared.chain.send(IAttribution::registerModelCall { spec }, U256::ZERO).await?;
+    let extras = extras(&config(&request.training), trained.checkpoint_root);
+    shared.chain.send(IAttribution::registerModelWithCall { spec, extras }, U256::ZERO).await?;
     registered(shared, trained.adapter_hash)
         .await?
         .ok_or_else(|| AttributorError::Chain("the registered model is not found".into()))
@@ -244,7 +263,7 @@ async fn registered(shared: &Shared, adapter: B256) -> Result<Option<u64>, Attri
 }
 
 /// Hash of the method and of all that its result depends on besides the adapter.
-pub(crate) fn method_hash() -> B256 {
+pub fn method_hash() -> B256 {
     keccak256(METHOD)
 }
 

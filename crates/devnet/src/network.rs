@@ -99,6 +99,14 @@ impl Devnet {
         Ok(true)
     }
 
+    /// Starts a judge, whose key must be written; does nothing where there is no attributor program.
+    pub async fn start_judge(&mut self, account: &str) -> Result<(), DevnetError> {
+        match self.roles.judge(account) {
+            Some(command) => self.start(&format!("judge-{account}"), command, Readiness::Running).await,
+            None => Ok(()),
+        }
+    }
+
     async fn start(
         &mut self,
         name: &str,

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::{error::ModelError, train::TrainConfig};
+use crate::{checkpoint::Checkpoint, error::ModelError, lora::Adapter, train::TrainConfig};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -27,6 +27,26 @@ impl AdamW {
             steps: 0,
             weight_decay: config.weight_decay,
             max_norm: config.max_gradient_norm,
+        })
+    }
+
+    /// Goes on from a checkpoint.
+    pub(crate) fn resume(from: &Checkpoint, config: &TrainConfig) -> Result<Self, ModelError> {
+        Ok(Self {
+            steps: i32::try_from(from.step).unwrap_or(i32::MAX - 1),
+            first: from.first.iter().map(Tensor::shallow_clone).collect(),
+            second: from.second.iter().map(Tensor::shallow_clone).collect(),
+            ..Self::new(&[], config)?
+        })
+    }
+
+    /// The state after the steps that were taken.
+    pub(crate) fn checkpoint(&self, adapter: &Adapter) -> Result<Checkpoint, ModelError> {
+        Ok(Checkpoint {
+            step: usize::try_from(self.steps).unwrap_or_default(),
+            adapter: adapter.with_tensors(adapter.tensors().iter().map(Tensor::shallow_clone).collect())?,
+            first: self.first.iter().map(Tensor::shallow_clone).collect(),
+            second: self.second.iter().map(Tensor::shallow_clone).collect(),
         })
     }
 

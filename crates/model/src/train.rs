@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use crate::{
     adamw::AdamW,
+    checkpoint::Checkpoint,
     error::ModelError,
     lora::{Adapter, LoraConfig},
     prefix::PrefixCache,
@@ -88,6 +89,22 @@ pub fn train(
     rows: &[Sequence],
     held_out: &[Sequence],
     config: &TrainConfig,
+    progress: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Trained, ModelError> {
+    train_checkpointed(model, cache, rows, held_out, config, usize::MAX, |_| Ok(()), progress)
+}
+
+/// As [`train`]; `keep` is given the state before the first step, after every `every` steps and after the last,
+/// from which [`replay`] goes on.
+#[allow(clippy::too_many_arguments)]
+pub fn train_checkpointed(
+    model: &BaseModel,
+    cache: &mut PrefixCache,
+    rows: &[Sequence],
+    held_out: &[Sequence],
+    config: &TrainConfig,
+    every: usize,
+    mut keep: impl FnMut(&Checkpoint) -> Result<(), ModelError>,
     mut progress: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Trained, ModelError> {
     config.validate()?;
@@ -98,39 +115,95 @@ pub fn train(
     let held_out_before = mean_loss(model, None, cache, held_out)?;
     let mut transcript = Transcript::new(model, rows, config);
     let mut optimiser = AdamW::new(adapter.tensors(), config)?;
-    let mut order = Seeded::new(config.seed ^ 0x6f72_6465_7200);
-    let steps = config.epochs * rows.len().div_ceil(config.batch_rows);
+    let batches = order(rows, config);
+    let steps = batches.len();
     let mut losses = Vec::with_capacity(steps);
-
-    for _ in 0..config.epochs {
-        for indices in epoch_batches(rows, config.batch_rows, &mut order) {
-            let step = losses.len() + 1;
-            let batch: Vec<&Sequence> = indices.iter().map(|&i| &rows[i]).collect();
-            let leaves = adapter
-                .tensors()
-                .iter()
-                .map(|t| t.f_detach()?.f_set_requires_grad(true))
-                .collect::<Result<Vec<Tensor>, _>>()?;
-            let (loss, gradients) = mean_loss_gradients(model, &adapter, &leaves, cache, &batch)?;
-            let diverged = ModelError::Diverged { step };
-            if !loss.is_finite() {
-                return Err(diverged);
-            }
-            let rate = config.learning_rate * schedule(step, steps);
-            match optimiser.step(&leaves, &gradients, rate)? {
-                Some(tensors) => adapter = adapter.with_tensors(tensors)?,
-                None => return Err(diverged),
-            }
-            transcript.step(&indices, loss);
-            losses.push(loss);
-            if progress(&Progress { step, steps, loss }).is_break() {
-                return Err(ModelError::Cancelled);
-            }
+    keep(&optimiser.checkpoint(&adapter)?)?;
+    for indices in &batches {
+        let step = losses.len() + 1;
+        let loss;
+        (adapter, loss) =
+            take_step(model, cache, rows, config, adapter, &mut optimiser, indices, step, steps)?;
+        transcript.step(indices, loss);
+        losses.push(loss);
+        if step.is_multiple_of(every) {
+            keep(&optimiser.checkpoint(&adapter)?)?;
         }
+        if progress(&Progress { step, steps, loss }).is_break() {
+            return Err(ModelError::Cancelled);
+        }
+    }
+    if !steps.is_multiple_of(every) && every < usize::MAX {
+        keep(&optimiser.checkpoint(&adapter)?)?;
     }
     let held_out_after = mean_loss(model, Some(&adapter), cache, held_out)?;
     let transcript_hash = transcript.finish(&adapter)?;
     Ok(Trained { adapter, losses, held_out_before, held_out_after, transcript_hash })
+}
+
+/// Takes `steps` steps of a training again from a checkpoint; the state after them and their losses.
+pub fn replay(
+    model: &BaseModel,
+    cache: &mut PrefixCache,
+    rows: &[Sequence],
+    config: &TrainConfig,
+    from: &Checkpoint,
+    steps: usize,
+) -> Result<(Checkpoint, Vec<f64>), ModelError> {
+    config.validate()?;
+    if rows.is_empty() || rows.len() > MAX_ROWS {
+        return Err(ModelError::Invalid(format!("training needs 1 to {MAX_ROWS} rows")));
+    }
+    let batches = order(rows, config);
+    let some = from.step.checked_add(steps).and_then(|end| batches.get(from.step..end));
+    let some = some.ok_or_else(|| ModelError::Invalid("the training has not so many steps".into()))?;
+    let mut optimiser = AdamW::resume(from, config)?;
+    let mut adapter = optimiser.checkpoint(&from.adapter)?.adapter;
+    let mut losses = Vec::with_capacity(steps);
+    for (step, indices) in (from.step + 1..).zip(some) {
+        let loss;
+        let all = batches.len();
+        (adapter, loss) = take_step(model, cache, rows, config, adapter, &mut optimiser, indices, step, all)?;
+        losses.push(loss);
+    }
+    Ok((optimiser.checkpoint(&adapter)?, losses))
+}
+
+/// The rows of every step, which seed and configuration alone decide.
+fn order(rows: &[Sequence], config: &TrainConfig) -> Vec<Vec<usize>> {
+    let mut random = Seeded::new(config.seed ^ 0x6f72_6465_7200);
+    (0..config.epochs).flat_map(|_| epoch_batches(rows, config.batch_rows, &mut random)).collect()
+}
+
+/// One step; the adapter after it and the loss before it.
+#[allow(clippy::too_many_arguments)]
+fn take_step(
+    model: &BaseModel,
+    cache: &mut PrefixCache,
+    rows: &[Sequence],
+    config: &TrainConfig,
+    adapter: Adapter,
+    optimiser: &mut AdamW,
+    indices: &[usize],
+    step: usize,
+    steps: usize,
+) -> Result<(Adapter, f64), ModelError> {
+    let batch: Vec<&Sequence> = indices.iter().map(|&i| &rows[i]).collect();
+    let leaves = adapter
+        .tensors()
+        .iter()
+        .map(|t| t.f_detach()?.f_set_requires_grad(true))
+        .collect::<Result<Vec<Tensor>, _>>()?;
+    let (loss, gradients) = mean_loss_gradients(model, &adapter, &leaves, cache, &batch)?;
+    let diverged = ModelError::Diverged { step };
+    if !loss.is_finite() {
+        return Err(diverged);
+    }
+    let rate = config.learning_rate * schedule(step, steps);
+    match optimiser.step(&leaves, &gradients, rate)? {
+        Some(tensors) => Ok((adapter.with_tensors(tensors)?, loss)),
+        None => Err(diverged),
+    }
 }
 
 /// Mean loss of sequences; `None` when there are none.

@@ -30,16 +30,16 @@ pub struct BaseModel {
 
 /// One layer's weights, matrices as `[out, in]`.
 #[derive(Debug)]
-struct Layer {
-    attention_norm: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    o: Tensor,
-    ffn_norm: Tensor,
-    gate: Tensor,
-    up: Tensor,
-    down: Tensor,
+pub(crate) struct Layer {
+    pub(crate) attention_norm: Tensor,
+    pub(crate) q: Tensor,
+    pub(crate) k: Tensor,
+    pub(crate) v: Tensor,
+    pub(crate) o: Tensor,
+    pub(crate) ffn_norm: Tensor,
+    /// The gate's rows above the other half's: one product for both.
+    pub(crate) gate_up: Tensor,
+    pub(crate) down: Tensor,
 }
 
 /// Keys and values of the tokens seen so far, a pair a layer, `[N, kv_heads, tokens, head_width]`.
@@ -79,8 +79,10 @@ impl BaseModel {
                 v: matrix(&name("attn_v"), kv, d)?,
                 o: matrix(&name("attn_output"), d, d)?,
                 ffn_norm: vector(&name("ffn_norm"), d)?,
-                gate: matrix(&name("ffn_gate"), ff, d)?,
-                up: matrix(&name("ffn_up"), ff, d)?,
+                gate_up: Tensor::f_cat(
+                    &[matrix(&name("ffn_gate"), ff, d)?, matrix(&name("ffn_up"), ff, d)?],
+                    0,
+                )?,
                 down: matrix(&name("ffn_down"), d, ff)?,
             });
         }
@@ -109,8 +111,7 @@ impl BaseModel {
                 v: matrix(kv, d)?,
                 o: matrix(d, d)?,
                 ffn_norm: ones()?,
-                gate: matrix(ff, d)?,
-                up: matrix(ff, d)?,
+                gate_up: Tensor::f_cat(&[matrix(ff, d)?, matrix(ff, d)?], 0)?,
                 down: matrix(d, ff)?,
             });
         }
@@ -135,6 +136,45 @@ impl BaseModel {
     /// The sizes.
     pub const fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// The same model for another thread; the weights are not copied.
+    pub fn share(&self) -> Self {
+        let layer = |layer: &Layer| Layer {
+            attention_norm: layer.attention_norm.shallow_clone(),
+            q: layer.q.shallow_clone(),
+            k: layer.k.shallow_clone(),
+            v: layer.v.shallow_clone(),
+            o: layer.o.shallow_clone(),
+            ffn_norm: layer.ffn_norm.shallow_clone(),
+            gate_up: layer.gate_up.shallow_clone(),
+            down: layer.down.shallow_clone(),
+        };
+        Self {
+            config: self.config.clone(),
+            device: self.device,
+            hash: self.hash,
+            embedding: self.embedding.shallow_clone(),
+            layers: self.layers.iter().map(layer).collect(),
+            output_norm: self.output_norm.shallow_clone(),
+            rope_cos: self.rope_cos.shallow_clone(),
+            rope_sin: self.rope_sin.shallow_clone(),
+        }
+    }
+
+    /// A layer's weights; the index must be below the number of layers.
+    pub(crate) fn layer(&self, index: usize) -> &Layer {
+        &self.layers[index]
+    }
+
+    /// The embedding, `[vocab, d]`, and the weights of the norm before it.
+    pub(crate) const fn output(&self) -> (&Tensor, &Tensor) {
+        (&self.embedding, &self.output_norm)
+    }
+
+    /// Cosines and sines of the first positions, `[T, w]`.
+    pub(crate) fn rope(&self, positions: i64) -> Result<(Tensor, Tensor), ModelError> {
+        Ok((self.rope_cos.f_narrow(0, 0, positions)?, self.rope_sin.f_narrow(0, 0, positions)?))
     }
 
     /// Where the weights lie.
@@ -199,9 +239,9 @@ impl BaseModel {
             let attended = self.attend(index, &normed, lora, cache.as_deref_mut())?;
             hidden = hidden.f_add(&attended)?;
             let normed = self.normalise(&hidden, &layer.ffn_norm)?;
-            let gate = normed.f_linear::<Tensor>(&layer.gate, None)?.f_silu()?;
-            let up = normed.f_linear::<Tensor>(&layer.up, None)?;
-            hidden = hidden.f_add(&gate.f_mul(&up)?.f_linear::<Tensor>(&layer.down, None)?)?;
+            let both = normed.f_linear::<Tensor>(&layer.gate_up, None)?.f_chunk(2, -1)?;
+            let (gate, up) = (both[0].f_silu()?, &both[1]);
+            hidden = hidden.f_add(&gate.f_mul(up)?.f_linear::<Tensor>(&layer.down, None)?)?;
         }
         Ok(hidden)
     }
@@ -251,7 +291,7 @@ impl BaseModel {
     }
 
     /// `[T, total]`: zero where a token may look, minus infinity where it may not.
-    fn causal_mask(&self, t: i64, total: i64) -> Result<Tensor, ModelError> {
+    pub(crate) fn causal_mask(&self, t: i64, total: i64) -> Result<Tensor, ModelError> {
         let full = Tensor::f_full([t, total], f64::NEG_INFINITY, (Kind::Float, self.device))?;
         Ok(full.f_triu(total - t + 1)?)
     }

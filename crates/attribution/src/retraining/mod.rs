@@ -3,20 +3,24 @@
 
 mod auto;
 mod curvature;
+mod error_bars;
 mod kronecker;
 mod lds;
 mod method;
-mod network;
+pub(crate) mod network;
 mod npz;
 mod products;
 mod recipe;
-mod scoring;
+pub(crate) mod scoring;
 mod task;
 #[cfg(test)]
 mod tests;
+mod train;
 
 pub use auto::{default_settings, task_scores};
+pub use error_bars::lds_interval;
 pub use lds::{CHOOSING_SUBSETS, Lds, lds, spearman};
 pub use method::{Method, Settings, TaskScores};
 pub use npz::{Array, Npz, write_floats};
 pub use task::{FrozenLayer, ModelKind, Task, Truth};
+pub use train::{test_losses, train};

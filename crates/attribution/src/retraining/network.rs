@@ -86,7 +86,7 @@ impl Linearised {
 }
 
 /// Scale of a LoRA update.
-const LORA_SCALE: f64 = 2.0;
+pub(crate) const LORA_SCALE: f64 = 2.0;
 
 fn lora(task: &Task, weights: &mut Weights<'_>, x: Tensor) -> Result<Linearised, AttributionError> {
     let (rank, classes) = (task.width, task.classes);

@@ -17,6 +17,9 @@ pub(super) struct Outcome {
     pub(super) unattributed_ppm: u32,
     pub(super) credits: Vec<ClusterCredit>,
     pub(super) score_root: B256,
+    /// keccak256 of the gradients' file.
+    pub(super) store: B256,
+    pub(super) device: String,
 }
 
 /// Answers `question` with a trained model and scores every row of it.
@@ -57,5 +60,7 @@ pub(super) fn answer(
         unattributed_ppm: shares.unattributed_ppm,
         credits,
         score_root: scores.root(),
+        store: loaded.store,
+        device: format!("{:?}", model.device()),
     })
 }

@@ -1,6 +1,7 @@
 //! From an escrowed request to its receipt.
 
 mod inference;
+mod inputs;
 mod limits;
 mod receipt;
 mod recheck;
@@ -18,12 +19,14 @@ use crate::{
 };
 use alloy_primitives::{B256, U256, keccak256};
 use openledger_abi::{IAttribution, IPayouts};
+use openledger_attribution::{InfluenceConfig, ShareConfig};
 use openledger_content_store::{Row, contribution_root};
 use openledger_shares::{answer_hash, prompt_hash};
 use std::sync::Arc;
 use tracing::info;
 
-pub(crate) use self::recheck::recheck;
+pub use self::inputs::{DISPATCH_VARIABLES, InfluenceSettings, RunSettings, ShareSettings, dispatch};
+pub(crate) use self::{inputs::RecordedInputs, recheck::recheck};
 
 /// Longest prompt taken, bytes.
 const MAX_PROMPT_BYTES: usize = 2_000;
@@ -130,7 +133,7 @@ async fn prepare(shared: &Arc<Shared>, record: &mut AnswerRecord) -> Result<(), 
     let (training, model) = model_named(shared, record.model)?;
     let on_chain = shared.chain.call(IAttribution::modelOfCall { model: record.model }).await?;
     let prompt = shared.store.row(record.prompt_root, 0).await?;
-    let name = training.request.name;
+    let name = training.request.name.clone();
     let salt = answer_salt(prompt.salt, record.request_id);
     let limits = Limits::of(&on_chain.spec.price, record.max_fee_wei, shared.max_answer_tokens);
     let lab = shared.lab.clone();
@@ -143,6 +146,22 @@ async fn prepare(shared: &Arc<Shared>, record: &mut AnswerRecord) -> Result<(), 
         shared.keep(root, text).await?;
         record.answer_root = Some(root);
     }
+    let settings = RunSettings {
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        store: outcome.store,
+        influence: InfluenceConfig::default().into(),
+        shares: ShareConfig::default().into(),
+        seed: training.request.training.seed.unwrap_or_default(),
+        threads: shared.threads,
+        device: outcome.device,
+        dispatch: dispatch(),
+    };
+    let inputs = RecordedInputs { tokens: outcome.tokens.clone(), settings };
+    let text = serde_json::to_string(&inputs).map_err(AttributorError::journal)?;
+    let inputs = vec![Row { salt, text }];
+    let root = contribution_root(&inputs)?;
+    shared.keep(root, inputs).await?;
+    record.inputs_root = Some(root);
     record.answer_hash = Some(answer_hash(salt, &outcome.tokens));
     record.score_root = Some(outcome.score_root);
     record.tokens_in = outcome.tokens_in;
@@ -159,7 +178,10 @@ async fn settle(shared: &Shared, record: &AnswerRecord) -> Result<(u64, B256), A
 }
 
 /// The training whose model has that number on chain and can answer.
-fn model_named(shared: &Shared, model: u64) -> Result<(TrainingRecord, ModelRecord), AttributorError> {
+pub(crate) fn model_named(
+    shared: &Shared,
+    model: u64,
+) -> Result<(TrainingRecord, ModelRecord), AttributorError> {
     for training in shared.journal.trainings()? {
         if let (TrainingState::Ready, Some(trained)) = (&training.state, &training.trained)
             && trained.model == Some(model)
@@ -172,7 +194,7 @@ fn model_named(shared: &Shared, model: u64) -> Result<(TrainingRecord, ModelReco
 }
 
 /// Known to the payer, who knows the prompt's salt, and to nobody else.
-fn answer_salt(prompt_salt: B256, request_id: B256) -> B256 {
+pub(crate) fn answer_salt(prompt_salt: B256, request_id: B256) -> B256 {
     keccak256([b"openledger answer".as_slice(), prompt_salt.as_slice(), request_id.as_slice()].concat())
 }
 

@@ -60,6 +60,7 @@ fn adopt(
 ) {
     if record.answer_hash != Some(info.answerHash) {
         record.answer_root = None;
+        record.inputs_root = None;
     }
     record.answer_hash = Some(info.answerHash);
     record.score_root = Some(info.scoreRoot);
@@ -85,6 +86,7 @@ pub(super) mod tests {
             state: AnswerState::Queued,
             prompt_root: B256::repeat_byte(2),
             answer_root: Some(B256::repeat_byte(3)),
+            inputs_root: None,
             answer_hash: Some(B256::repeat_byte(4)),
             score_root: Some(B256::repeat_byte(5)),
             tokens_in: 6,

@@ -11,7 +11,7 @@ use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, Header, TransactionReceipt, 
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{SolCall, SolEvent};
 use alloy_transport::{TransportError, TransportErrorKind};
-use openledger_abi::{ATTRIBUTION, DATANETS, IAttribution, IDatanets, IPayouts, PAYOUTS};
+use openledger_abi::{ATTRIBUTION, COURT, DATANETS, IAttribution, ICourt, IDatanets, IPayouts, PAYOUTS};
 use std::{future::IntoFuture, ops::RangeInclusive, time::Duration};
 use tokio::{
     sync::Mutex,
@@ -140,12 +140,24 @@ impl Chain {
         call: C,
         value: U256,
     ) -> Result<TransactionReceipt, AttributorError> {
+        self.send_with(call, value, &[]).await
+    }
+
+    /// As [`Self::send`], with bytes after the arguments, which the contract does not read.
+    pub(crate) async fn send_with<C: Precompile>(
+        &self,
+        call: C,
+        value: U256,
+        trailing: &[u8],
+    ) -> Result<TransactionReceipt, AttributorError> {
         let _guard = self.one_at_a_time.lock().await;
+        let mut input = call.abi_encode();
+        input.extend(trailing);
         let view = TransactionRequest::default()
             .with_from(self.account)
             .with_to(C::ADDRESS)
             .with_value(value)
-            .with_input(call.abi_encode());
+            .with_input(input);
         // The estimate comes first, for it is where a call that reverts is named and costs nothing.
         let gas = answered(self.provider.estimate_gas(view.clone())).await?;
         let fees = answered(self.provider.estimate_eip1559_fees()).await?;
@@ -206,6 +218,20 @@ impl Chain {
         })
     }
 
+    /// The court's events of one kind in these blocks, of one request where one is named.
+    pub(crate) async fn court_events<E: SolEvent>(
+        &self,
+        blocks: RangeInclusive<u64>,
+        request: Option<B256>,
+    ) -> Result<Vec<E>, AttributorError> {
+        let mut filter = Filter::new().address(COURT).select(blocks).event_signature(E::SIGNATURE_HASH);
+        if let Some(request) = request {
+            filter = filter.topic1(request);
+        }
+        let logs = answered(self.provider.get_logs(&filter)).await?;
+        Ok(logs.iter().filter_map(|log| E::decode_log(&log.inner).ok().map(|log| log.data)).collect())
+    }
+
     /// Whether `owner` revealed a contribution with that root in these blocks.
     pub(crate) async fn is_revealed(
         &self,
@@ -246,9 +272,14 @@ at!(DATANETS;
     IDatanets::commitmentOfCall, IDatanets::revealWindowCall,
 );
 at!(ATTRIBUTION;
-    IAttribution::registerModelCall, IAttribution::modelOfCall, IAttribution::modelCountCall,
+    IAttribution::registerModelWithCall, IAttribution::standingOfCall, IAttribution::modelOfCall, IAttribution::modelCountCall,
     IAttribution::bondCall, IAttribution::bondOfCall, IAttribution::settleCall, IAttribution::MAX_INLINE_SHARESCall,
     IAttribution::receiptOfCall, IAttribution::lineageOfCall,
+);
+at!(COURT;
+    ICourt::caseOfCall, ICourt::challengeCall, ICourt::challengeStakeCall, ICourt::appealCall,
+    ICourt::appealBondCall, ICourt::deliverCall, ICourt::voteCall, ICourt::advanceCall, ICourt::executeCall,
+    ICourt::judgesOfCall, ICourt::setJudgesCall, ICourt::stakeCall, ICourt::stakeOfCall, ICourt::periodsCall,
 );
 at!(PAYOUTS; IPayouts::requestOfCall, IPayouts::quoteCall);
 

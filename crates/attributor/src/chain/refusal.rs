@@ -3,7 +3,7 @@
 use crate::AttributorError;
 use alloy_sol_types::{SolInterface, decode_revert_reason};
 use alloy_transport::{RpcError, TransportError};
-use openledger_abi::{IAttribution, IDatanets, IPayouts};
+use openledger_abi::{IAttribution, ICourt, IDatanets, IPayouts};
 
 /// JSON-RPC: no such method, wrong parameters.
 const NOT_A_NODE: [i64; 2] = [-32601, -32602];
@@ -42,7 +42,9 @@ pub(super) fn reverted(data: &[u8]) -> AttributorError {
     // What the other two have in common with the first has the same selector there.
     let datanets = IDatanets::IDatanetsErrors::abi_decode(data).map(|error| format!("{error:?}"));
     let payouts = || IPayouts::IPayoutsErrors::abi_decode(data).map(|error| format!("{error:?}"));
-    let reason = datanets.or_else(|_| payouts()).ok().or_else(|| decode_revert_reason(data));
+    let court = || ICourt::ICourtErrors::abi_decode(data).map(|error| format!("{error:?}"));
+    let reason =
+        datanets.or_else(|_| payouts()).or_else(|_| court()).ok().or_else(|| decode_revert_reason(data));
     AttributorError::Reverted(
         reason.unwrap_or_else(|| format!("revert data 0x{}", alloy_primitives::hex::encode(data))),
     )

@@ -1,7 +1,7 @@
 //! The HTTP face.
 
 use crate::{
-    AnswerRecord, AnswerRequest, AttributorError, ContributionUpload, TrainingRecord, TrainingRequest,
+    AnswerRecord, AnswerRequest, AttributorError, Case, ContributionUpload, TrainingRecord, TrainingRequest,
     TrainingState, answering,
     service::{MAX_UNFINISHED, Shared},
     token::same,
@@ -14,7 +14,10 @@ use axum::{
         DefaultBodyLimit, Path, Query, Request, State,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
-    http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION},
+    http::{
+        HeaderMap, Method, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE},
+    },
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -42,9 +45,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .layer(from_fn_with_state(Arc::new(Semaphore::new(MAX_UPLOADS)), few_at_a_time));
     let small = Router::new()
         .route("/v1/models", post(order_training).get(trainings))
-        .route("/v1/models/{name}", get(training_named))
+        .route("/v1/models/{name}", get(training_named).delete(cancel_training))
         .route("/v1/answers", post(ask))
         .route("/v1/answers/{request}", get(answer))
+        .route("/v1/receipts/{request}/case", get(case))
+        .route("/v1/evidence/{request}", get(evidence))
         .route("/v1/status", get(status))
         .route("/health", get(health))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
@@ -106,19 +111,49 @@ async fn order_training(
     headers: HeaderMap,
     request: Result<Json<TrainingRequest>, JsonRejection>,
 ) -> Reply<TrainingRecord> {
-    let given =
-        headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-    if !given.is_some_and(|given| shared.operator_token.is(given)) {
-        return Err(AttributorError::Forbidden(
-            "trainings are ordered with the operator's token (operator.token)".into(),
-        ));
-    }
+    operators(&shared, &headers, "trainings are ordered")?;
     let request = body(request)?;
     training::check(&request, &shared.model_config)?;
     let order = TrainingRecord { request, state: TrainingState::Queued, trained: None };
     let record = shared.journal.admit_training(&order, MAX_UNFINISHED)?;
     shared.work.notify_waiters();
     Ok(Json(record))
+}
+
+/// Refuses who has not the operator's token.
+fn operators(shared: &Shared, headers: &HeaderMap, what: &str) -> Result<(), AttributorError> {
+    let given =
+        headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    if given.is_some_and(|given| shared.operator_token.is(given)) {
+        return Ok(());
+    }
+    Err(AttributorError::Forbidden(format!("{what} with the operator's token (operator.token)")))
+}
+
+/// All that a re-run needs, rows and prompt among it: for the operator and for whom the operator trusts.
+async fn case(
+    State(shared): Service,
+    headers: HeaderMap,
+    request: Result<Path<B256>, PathRejection>,
+) -> Reply<Case> {
+    operators(&shared, &headers, "cases are read")?;
+    let Path(request) =
+        request.map_err(|_| AttributorError::Invalid("a receipt is 32 bytes in hex".into()))?;
+    Ok(Json(crate::case::collect(&shared, request).await?))
+}
+
+/// Evidence that was delivered; only judges can open it.
+async fn evidence(
+    State(shared): Service,
+    request: Result<Path<B256>, PathRejection>,
+) -> Result<Response, AttributorError> {
+    let Path(request) =
+        request.map_err(|_| AttributorError::Invalid("a receipt is 32 bytes in hex".into()))?;
+    let path = shared.evidence.join(format!("{request:x}.json"));
+    let bytes = tokio::fs::read(&path)
+        .await
+        .map_err(|_| AttributorError::NotFound(format!("no evidence was delivered for {request}")))?;
+    Ok(([(CONTENT_TYPE, "application/json")], bytes).into_response())
 }
 
 async fn trainings(State(shared): Service) -> Reply<Vec<TrainingRecord>> {
@@ -128,6 +163,15 @@ async fn trainings(State(shared): Service) -> Reply<Vec<TrainingRecord>> {
 async fn training_named(State(shared): Service, Path(name): Path<String>) -> Reply<TrainingRecord> {
     let found = shared.journal.training(&name)?;
     found.map(Json).ok_or_else(|| AttributorError::NotFound(format!("no training is named {name}")))
+}
+
+async fn cancel_training(
+    State(shared): Service,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Reply<TrainingRecord> {
+    operators(&shared, &headers, "trainings are cancelled")?;
+    Ok(Json(shared.journal.cancel_training(&name)?))
 }
 
 async fn ask(

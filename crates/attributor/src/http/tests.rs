@@ -91,6 +91,24 @@ async fn large_bodies_are_refused_and_a_node_that_is_away_is_no_fault_of_the_pay
 }
 
 #[tokio::test]
+async fn training_is_cancelled_by_the_operator_alone_and_only_while_it_is_unfinished() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let token = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
+    let order = json!({ "name": "a", "datanets": [1] }).to_string();
+    assert_eq!(post_to(&service, "/v1/models", &token, order).await.0, StatusCode::OK);
+    let cancel = async |token: &str| {
+        let authorization = format!("Bearer {token}");
+        let request = Request::delete("/v1/models/a").header(AUTHORIZATION, authorization);
+        reply(&service, request.body(Body::empty()).unwrap()).await
+    };
+    assert_eq!(cancel("x").await.0, StatusCode::FORBIDDEN);
+    let (status, text) = cancel(&token).await;
+    assert!(status == StatusCode::OK && text.contains("cancelled by the operator"), "{text}");
+    assert_eq!(cancel(&token).await.0, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
 async fn order_with_a_knob_out_of_range_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let service = service(folder.path());

@@ -60,6 +60,37 @@ impl Journal {
         transaction.commit().map_err(AttributorError::journal)
     }
 
+    /// Records what became of a training that is not finished; whether it still was unfinished. One that was cancelled
+    /// stands as it is.
+    pub(crate) fn go_on_training(&self, record: &TrainingRecord) -> Result<bool, AttributorError> {
+        let name = record.request.name.as_str();
+        let value = encode(record)?;
+        let transaction = self.0.begin_write().map_err(AttributorError::journal)?;
+        {
+            let mut table = transaction.open_table(TRAININGS).map_err(AttributorError::journal)?;
+            let known = table.get(name).map_err(AttributorError::journal)?;
+            let known: Option<TrainingRecord> = known.map(|known| decode(known.value())).transpose()?;
+            if !known.is_some_and(|known| known.is_open() && known.request == record.request) {
+                return Ok(false);
+            }
+            table.insert(name, value.as_slice()).map_err(AttributorError::journal)?;
+        }
+        transaction.commit().map_err(AttributorError::journal)?;
+        Ok(true)
+    }
+
+    /// Ends an unfinished training for good; the same name can be ordered again.
+    pub(crate) fn cancel_training(&self, name: &str) -> Result<TrainingRecord, AttributorError> {
+        let unknown = || AttributorError::NotFound(format!("no training is named {name}"));
+        let known = self.training(name)?.ok_or_else(unknown)?;
+        let state = TrainingState::Failed { reason: AttributorError::Cancelled.to_string() };
+        let ended = TrainingRecord { state, ..known };
+        if self.go_on_training(&ended)? {
+            return Ok(ended);
+        }
+        Err(AttributorError::Conflict(format!("training {name} is finished")))
+    }
+
     pub(crate) fn training(&self, name: &str) -> Result<Option<TrainingRecord>, AttributorError> {
         let table = self.0.begin_read().map_err(AttributorError::journal)?;
         let table = table.open_table(TRAININGS).map_err(AttributorError::journal)?;
@@ -317,5 +348,23 @@ mod tests {
         assert!(matches!(order("d", 1), Err(AttributorError::Busy(_))));
         journal.put_training(&training("b", 1, failed())).unwrap();
         assert_eq!(order("b", 2).unwrap().state, TrainingState::Queued);
+    }
+
+    #[test]
+    fn cancelled_training_takes_no_more_progress_and_can_be_ordered_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&folder.path().join("journal.redb")).unwrap();
+        let order = || journal.admit_training(&training("a", 1, TrainingState::Queued), 2);
+        let step = |step| training("a", 1, TrainingState::Training { step, steps: 9, loss: 1.0 });
+        assert!(!journal.go_on_training(&step(1)).unwrap(), "it was never ordered");
+        order().unwrap();
+        assert!(journal.go_on_training(&step(1)).unwrap());
+        let cancelled = journal.cancel_training("a").unwrap();
+        assert!(matches!(&cancelled.state, TrainingState::Failed { reason } if reason.contains("cancelled")));
+        assert!(!journal.go_on_training(&step(2)).unwrap());
+        assert_eq!(journal.training("a").unwrap(), Some(cancelled));
+        assert!(matches!(journal.cancel_training("a"), Err(AttributorError::Conflict(_))));
+        assert!(matches!(journal.cancel_training("b"), Err(AttributorError::NotFound(_))));
+        assert_eq!(order().unwrap().state, TrainingState::Queued);
     }
 }

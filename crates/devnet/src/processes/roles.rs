@@ -2,8 +2,10 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
+
+use alloy_primitives::B256;
 
 use super::CommandLine;
 use crate::{DevnetError, L1Contracts, Layout, anvil::free_port};
@@ -205,6 +207,69 @@ impl Roles {
             .flag("--l1.rpc", self.l1_http())
             .flag("--l2.rpc", self.l2_http())
             .flag("--private-key-file", self.layout.key_of(role).display())
+    }
+
+    /// A judge's command line, by the name of its key.
+    pub fn judge(&self, account: &str) -> Option<CommandLine> {
+        let model = self.programs.model.as_ref()?;
+        Some(
+            self.as_account("judge", account)?
+                .flag("--evidence-key-file", self.evidence_key_of(account).display())
+                .flag("--datadir", self.layout.data_of(&format!("judge-{account}")).display())
+                .flag("--model", model.display()),
+        )
+    }
+
+    /// Prints a judge's public key for evidence.
+    pub fn judge_key(&self, account: &str) -> Option<CommandLine> {
+        let command = CommandLine::new(self.programs.attributor.as_ref()?).arg("judge-key");
+        Some(command.flag("--evidence-key-file", self.evidence_key_of(account).display()))
+    }
+
+    /// Puts a judge's stake up without judging.
+    pub fn judge_stake(&self, account: &str) -> Option<CommandLine> {
+        self.as_account("stake", account)
+    }
+
+    /// Names a model's judges, from a file.
+    pub fn appoint(&self, model: u64, judges: &Path) -> Option<CommandLine> {
+        let command = self.as_account("appoint", names::ATTRIBUTOR)?;
+        Some(command.flag("--model", model).flag("--judges", judges.display()))
+    }
+
+    /// Runs a receipt again.
+    pub fn verify(&self, receipt: B256) -> Option<CommandLine> {
+        let command = CommandLine::new(self.programs.attributor.as_ref()?).arg("verify");
+        self.with_case(command.flag("--receipt", receipt).flag("--l2.rpc", self.l2_http()))
+    }
+
+    /// Challenges a receipt, after running it again where that is asked for.
+    pub fn challenge(&self, account: &str, receipt: B256, run_again: bool) -> Option<CommandLine> {
+        let command = self.as_account("challenge", account)?.flag("--receipt", receipt);
+        if run_again { self.with_case(command) } else { Some(command) }
+    }
+
+    fn as_account(&self, command: &str, account: &str) -> Option<CommandLine> {
+        Some(
+            CommandLine::new(self.programs.attributor.as_ref()?)
+                .arg(command)
+                .flag("--l2.rpc", self.l2_http())
+                .flag("--private-key-file", self.layout.key_of(account).display()),
+        )
+    }
+
+    fn with_case(&self, command: CommandLine) -> Option<CommandLine> {
+        let token = self.layout.data_of(names::ATTRIBUTOR).join("operator.token");
+        Some(
+            command
+                .flag("--model", self.programs.model.as_ref()?.display())
+                .flag("--attributor", self.attributor_http())
+                .flag("--operator-token-file", token.display()),
+        )
+    }
+
+    fn evidence_key_of(&self, account: &str) -> PathBuf {
+        self.layout.key_of(&format!("{account}.x25519"))
     }
 
     /// The attributor's command line, where there is a program and a model for it.

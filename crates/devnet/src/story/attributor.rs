@@ -67,6 +67,25 @@ pub(super) struct Answer {
     pub(super) answer: Option<String>,
 }
 
+/// A receipt as the attributor computed it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Prepared {
+    pub(super) answer_hash: Option<B256>,
+    pub(super) score_root: Option<B256>,
+    pub(super) tokens_in: u32,
+    pub(super) tokens_out: u32,
+    pub(super) unattributed_ppm: u32,
+    pub(super) credits: Vec<Credit>,
+}
+
+/// A cluster's share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Credit {
+    pub(super) contribution: u64,
+    pub(super) row: u32,
+    pub(super) ppm: u32,
+}
+
 /// A row with its salt, as the owner keeps it.
 #[derive(Debug, Clone)]
 pub(super) struct SaltedRow<'a> {
@@ -144,11 +163,7 @@ impl AttributorClient {
         prompt: &str,
         salt: B256,
     ) -> Result<String, DevnetError> {
-        let message = format!("OpenLedger: answer my request\nrequest: {request_id}");
-        let signature = sign(payer, &message)?;
-        let body =
-            json!({ "request_id": request_id, "prompt": prompt, "salt": salt, "signature": signature });
-        let _: Answer = self.ask(|| self.http.post(self.at("answers")).json(&body)).await?;
+        self.hand_over(payer, request_id, prompt, salt).await?;
         loop {
             let place = self.at(&format!("answers/{request_id}?salt={salt}"));
             let answer: Answer = self.ask(|| self.http.get(&place)).await?;
@@ -160,6 +175,34 @@ impl AttributorClient {
                 }
                 _ => sleep(POLL).await,
             }
+        }
+    }
+
+    /// Hands the prompt of an escrowed request over.
+    pub(super) async fn hand_over(
+        &self,
+        payer: &PrivateKeySigner,
+        request_id: B256,
+        prompt: &str,
+        salt: B256,
+    ) -> Result<(), DevnetError> {
+        let message = format!("OpenLedger: answer my request\nrequest: {request_id}");
+        let signature = sign(payer, &message)?;
+        let body =
+            json!({ "request_id": request_id, "prompt": prompt, "salt": salt, "signature": signature });
+        let _: Answer = self.ask(|| self.http.post(self.at("answers")).json(&body)).await?;
+        Ok(())
+    }
+
+    /// Waits until the attributor has computed the receipt of a request, settled or not.
+    pub(super) async fn prepared(&self, request_id: B256) -> Result<Prepared, DevnetError> {
+        loop {
+            let place = self.at(&format!("answers/{request_id}"));
+            let prepared: Prepared = self.ask(|| self.http.get(&place)).await?;
+            if prepared.answer_hash.is_some() {
+                return Ok(prepared);
+            }
+            sleep(POLL).await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is played on a devnet: Datanets and their texts, models, questions, and who is paid for the answers.
 
 mod attributor;
+mod court;
 mod payments;
 mod play;
 mod player;
@@ -8,9 +9,10 @@ mod pledge;
 mod report;
 mod verify;
 
+pub use court::{CourtPlan, DisputePlan, Receipt};
 pub use report::{
-    BatchReport, CreditReport, DatanetReport, HeldOutReport, ModelReport, ReceiptReport, Report,
-    VerifierReport, WithdrawalReport,
+    AccruedReport, BatchReport, CourtReport, CreditReport, DatanetReport, DispatchReport, DisputeReport,
+    HeldOutReport, MadeWholeReport, ModelReport, ReceiptReport, Report, VerifierReport, WithdrawalReport,
 };
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -35,6 +37,9 @@ pub struct Story {
     pub models: Vec<ModelPlan>,
     /// The paid questions, in order.
     pub questions: Vec<QuestionPlan>,
+    /// What is disputed, and who judges it.
+    #[serde(default)]
+    pub court: Option<CourtPlan>,
     /// Who claims at the end.
     #[serde(default)]
     pub claims: Vec<ClaimPlan>,
@@ -171,12 +176,17 @@ impl Story {
         let owners = self.datanets.iter().map(|datanet| datanet.owner.as_str());
         let contributors = self.contributions.iter().map(|contribution| contribution.account.as_str());
         let payers = self.questions.iter().map(|question| question.payer.as_str());
+        let court = self.court.iter().flat_map(|court| {
+            let judges = court.first.iter().chain(&court.appeal);
+            judges.chain(court.disputes.iter().flat_map(|dispute| [&dispute.payer, &dispute.challenger]))
+        });
         let claimants = self.claims.iter().map(|claim| claim.account.as_str());
         let mut seen = BTreeSet::new();
         owners
             .chain(contributors)
             .chain(payers)
             .chain(claimants)
+            .chain(court.map(String::as_str))
             .chain(["client"])
             .filter(|name| seen.insert(*name))
             .collect()
@@ -218,6 +228,14 @@ impl Story {
             if contribution.rows.is_empty() || contribution.rows.iter().any(String::is_empty) {
                 errors.push(format!("{}'s contribution has no rows, or an empty one", contribution.account));
             }
+        }
+        for dispute in self.court.iter().flat_map(|court| &court.disputes) {
+            if !models.contains(dispute.model.as_str()) {
+                errors.push(format!("a dispute names the unknown model {}", dispute.model));
+            }
+        }
+        if self.court.as_ref().is_some_and(|court| court.appeal.len() <= court.first.len()) {
+            errors.push("more judges must hear appeals than judge first".to_owned());
         }
         if self.models.iter().any(|model| model.datanets.is_empty()) {
             errors.push("a model has no Datanet".to_owned());

@@ -48,6 +48,9 @@ impl Story {
         }
         clock.seconds.insert("until the last answer".into(), started.elapsed().as_secs_f64());
         player.print_totals(&report.receipts);
+        if let Some(court) = &self.court {
+            report.court = Some(clock.time("court", player.dispute(court, devnet)).await?);
+        }
 
         let last = report.receipts.iter().map(|receipt| receipt.block).max().unwrap_or(1);
         let roles = devnet.roles();

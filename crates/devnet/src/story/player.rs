@@ -183,20 +183,31 @@ impl<'a> Player<'a> {
     ) -> Result<ReceiptReport, DevnetError> {
         let wallet = self.wallet(&question.payer)?;
         let payer = self.keys.get(&question.payer).ok_or_else(|| failed("a payer without a key"))?;
-        let model =
-            *self.models.get(&question.model).ok_or_else(|| failed("a question to an untrained model"))?;
+        let (id, salt) = self.escrow(number, &question.payer, &question.model, &question.text).await?;
+        let answer = self.attributor.answer(&payer.signer, id, &question.text, salt).await?;
+        let receipt = self.receipt(wallet, question, id, answer).await?;
+        self.print(number, question, &receipt);
+        Ok(receipt)
+    }
+
+    /// Pays for an answer in advance; the request and the prompt's salt.
+    pub(super) async fn escrow(
+        &self,
+        number: u64,
+        payer: &str,
+        model: &str,
+        text: &str,
+    ) -> Result<(B256, B256), DevnetError> {
+        let wallet = self.wallet(payer)?;
+        let model = *self.models.get(model).ok_or_else(|| failed("a question to an untrained model"))?;
         let salt = self.secret("prompt", number);
-        let hash = prompt_hash(salt, question.text.as_bytes());
+        let hash = prompt_hash(salt, text.as_bytes());
         let deadline = self.now(wallet).await? + ANSWER_WITHIN_SECONDS;
         let escrow = U256::from(ESCROW_MILLI_OPEN * (ONE_OPEN / 1_000));
         let request = IPayouts::requestCall { model, promptHash: hash, deadline };
         let call = Call::function(format!("escrow question {number}"), PAYOUTS, &request).with_value(escrow);
         wallet.send(call).await?;
-        let id = request_id(L2_CHAIN_ID, wallet.address(), model, hash, deadline);
-        let answer = self.attributor.answer(&payer.signer, id, &question.text, salt).await?;
-        let receipt = self.receipt(wallet, question, id, answer).await?;
-        self.print(number, question, &receipt);
-        Ok(receipt)
+        Ok((request_id(L2_CHAIN_ID, wallet.address(), model, hash, deadline), salt))
     }
 
     pub(super) async fn claim(&self) -> Result<Vec<WithdrawalReport>, DevnetError> {

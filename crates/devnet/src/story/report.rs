@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::Receipt;
+
 /// All of it. Amounts are wei as decimal strings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
@@ -14,6 +16,8 @@ pub struct Report {
     pub models: Vec<ModelReport>,
     /// The answers, and who was paid for them.
     pub receipts: Vec<ReceiptReport>,
+    /// What was disputed.
+    pub court: Option<CourtReport>,
     /// The batches on L1.
     pub batches: Vec<BatchReport>,
     /// What the verifier derived from L1.
@@ -22,6 +26,115 @@ pub struct Report {
     pub withdrawals: Vec<WithdrawalReport>,
     /// Seconds by step.
     pub seconds: BTreeMap<String, f64>,
+}
+
+/// What the court decided, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CourtReport {
+    /// Case by case.
+    pub disputes: Vec<DisputeReport>,
+    /// What contributions had before the first verdict, and after the last.
+    pub accrued: Vec<AccruedReport>,
+    /// The attestor's bond before its lies.
+    #[serde(serialize_with = "decimal")]
+    pub bond_before_wei: U256,
+    /// The attestor's bond after the verdicts.
+    #[serde(serialize_with = "decimal")]
+    pub bond_after_wei: U256,
+}
+
+/// A case.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DisputeReport {
+    /// The receipt.
+    pub request_id: B256,
+    /// What it was.
+    pub receipt: Receipt,
+    /// Who challenged it.
+    pub challenger: String,
+    /// What `attributor verify` said of it.
+    pub verified: Option<serde_json::Value>,
+    /// What it said with each choice of vector instructions.
+    pub dispatched: Vec<DispatchReport>,
+    /// Whether the attestor delivered evidence.
+    pub evidence_delivered: bool,
+    /// Whether the court found it right.
+    pub upheld: bool,
+    /// What of the bond the receipt held.
+    #[serde(serialize_with = "decimal")]
+    pub held_wei: U256,
+    /// What the challenger put at stake.
+    #[serde(serialize_with = "decimal")]
+    pub stake_wei: U256,
+    /// What of the bond was lost.
+    #[serde(serialize_with = "decimal")]
+    pub slashed_wei: U256,
+    /// What underpaid contributions got of it.
+    pub made_whole: Vec<MadeWholeReport>,
+    /// What the challenger got of it.
+    #[serde(serialize_with = "decimal")]
+    pub reward_wei: U256,
+    /// What burned: of the bond, or of the stake.
+    #[serde(serialize_with = "decimal")]
+    pub burned_wei: U256,
+}
+
+impl Default for DisputeReport {
+    fn default() -> Self {
+        Self {
+            request_id: B256::ZERO,
+            receipt: Receipt::Honest,
+            challenger: String::new(),
+            verified: None,
+            dispatched: Vec::new(),
+            evidence_delivered: false,
+            upheld: false,
+            held_wei: U256::ZERO,
+            stake_wei: U256::ZERO,
+            slashed_wei: U256::ZERO,
+            made_whole: Vec::new(),
+            reward_wei: U256::ZERO,
+            burned_wei: U256::ZERO,
+        }
+    }
+}
+
+/// A re-run with other vector instructions than the processor's best.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DispatchReport {
+    /// libtorch's `ATEN_CPU_CAPABILITY`.
+    pub capability: String,
+    /// `agrees` or `differs`.
+    pub verdict: String,
+    /// The largest difference of a share, parts per million.
+    pub worst_share_difference: u64,
+    /// What is allowed, parts per million.
+    pub band: u64,
+    /// Merkle root of the re-run's scores.
+    pub score_root: B256,
+}
+
+/// What an underpaid contribution got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MadeWholeReport {
+    /// The contribution.
+    pub contribution: u64,
+    /// How much.
+    #[serde(serialize_with = "decimal")]
+    pub wei: U256,
+}
+
+/// What a contribution had earned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccruedReport {
+    /// The contribution.
+    pub contribution: u64,
+    /// Before the first verdict.
+    #[serde(serialize_with = "decimal")]
+    pub before_wei: U256,
+    /// After the last.
+    #[serde(serialize_with = "decimal")]
+    pub after_wei: U256,
 }
 
 /// A Datanet after the story.

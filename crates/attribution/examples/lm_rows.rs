@@ -1,0 +1,76 @@
+//! Rows a second from text to a score store: SmolLM2's LoRA gradients on all layers, projected and stored.
+//!
+//! `cargo run -p openledger-attribution --example lm_rows -- MODEL.gguf ROWS.json [threads] [rank]`
+//!
+//! `ROWS.json` holds arrays of token numbers. Loading the model and fitting the projection (on the first 16
+//! rows, which are taken once more) are not counted; prints JSON.
+
+use std::{error::Error, path::PathBuf, time::Instant};
+
+use openledger_attribution::{
+    InfluenceConfig, Projection, ProjectionConfig, gradients_on_threads,
+    score_store::{ShardWriter, StoreFolder, StoreIdentity},
+};
+use openledger_model::{Adapter, BaseModel, Device, LoraConfig, Sequence};
+
+/// Rows whose gradients are held at a time.
+const CHUNK: usize = 64;
+const FITTED: usize = 16;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [gguf, rows, ..] = arguments.as_slice() else { return Err("give MODEL.gguf and ROWS.json".into()) };
+    let number = |i: usize, default: usize| arguments.get(i).map_or(Ok(default), |text| text.parse());
+    let (threads, rank) = (number(2, 1)?, number(3, 8)?);
+    openledger_model::set_num_threads(1);
+    let (model, _) = BaseModel::load(&PathBuf::from(gguf), Device::Cpu)?;
+    let lora = LoraConfig { rank, alpha: 2.0 * rank as f64, n_layers: model.config().n_layers };
+    let adapter = Adapter::new(&model, lora, 1)?;
+    let tokens: Vec<Vec<u32>> = serde_json::from_str(&std::fs::read_to_string(rows)?)?;
+    let rows: Vec<Sequence> = tokens.into_iter().map(|t| Sequence::new(t, 1)).collect::<Result<_, _>>()?;
+    let all: Vec<&Sequence> = rows.iter().collect();
+
+    let fitted = gradients_on_threads(&model, &adapter, &all[..FITTED.min(all.len())], threads)?;
+    let (parameters, influence) = (adapter.n_parameters(), InfluenceConfig::default());
+    let projection = Projection::fit(fitted.values(), parameters, ProjectionConfig::default(), influence)?;
+    let identity = StoreIdentity {
+        base: model.hash(),
+        adapter: adapter.hash()?,
+        projection: projection.hash()?,
+        dimension: projection.rank(),
+    };
+    let folder = tempfile::tempdir()?;
+    let mut writer = ShardWriter::open(StoreFolder::local(folder.path())?, identity, 8192)?;
+
+    let (start, cpu_before) = (Instant::now(), cpu_s());
+    let mut gradients_s = 0.0;
+    for chunk in all.chunks(CHUNK) {
+        let begun = Instant::now();
+        let taken = gradients_on_threads(&model, &adapter, chunk, threads)?;
+        gradients_s += begun.elapsed().as_secs_f64();
+        for row in taken.values().chunks_exact(parameters) {
+            writer.push(&projection.row(row)?, u32::try_from(writer.next_row())?)?;
+        }
+    }
+    let store = writer.finish(rows.len())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let line = serde_json::json!({
+        "rows": store.len(),
+        "parameters": parameters,
+        "threads": threads,
+        "seconds": seconds,
+        "rows_per_s": store.len() as f64 / seconds,
+        "gradients_rows_per_s": store.len() as f64 / gradients_s,
+        "cpu_s_per_row": (cpu_s() - cpu_before) / store.len() as f64,
+    });
+    println!("{line}");
+    Ok(())
+}
+
+/// Processor seconds that this process has used, in hundredths; zero where the system does not say.
+fn cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name before may hold spaces; user and system time are the 12th and 13th field after it.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
