@@ -23,6 +23,8 @@ pub(crate) const START: u64 = 0x6500_0000;
 /// The contract of [`compute_code`].
 pub(crate) const COMPUTE: Address = address!("0x00000000000000000000000000000000c0117e00");
 
+/// So large that the base fee stays where it is, however many full blocks follow each other.
+const BASE_FEE_DENOMINATOR: u32 = 1_000_000;
 const DEPLOYER: Address = address!("0x00000000000000000000000000000000de910e00");
 const BALANCE_WEI: u128 = 1_000_000_000_000_000_000_000_000;
 
@@ -37,7 +39,7 @@ pub(crate) struct Chain {
 pub(crate) fn chain(accounts: &[Address]) -> Result<Chain> {
     let json = serde_json::json!({
         "config": { "chainId": CHAIN_ID, "openledger": {}, "optimism": {
-            "eip1559Elasticity": 6, "eip1559Denominator": 50, "eip1559DenominatorCanyon": 250
+            "eip1559Elasticity": 6, "eip1559Denominator": 50, "eip1559DenominatorCanyon": BASE_FEE_DENOMINATOR
         } },
         "timestamp": format!("{START:#x}"), "gasLimit": format!("{BLOCK_GAS:#x}"), "difficulty": "0x0",
         "alloc": {}, "nonce": "0x0", "extraData": "0x", "mixHash": B256::ZERO,
