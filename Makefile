@@ -54,14 +54,14 @@ fixtures := target/conformance
 suites := eest-blockchain eest-state ethereum-tests op-stack execution-apis
 
 conformance: setup ## run the suites that others wrote, in OPENLEDGER_SHARED
-	cargo build --locked -p openledger-conformance
+	cargo build --locked --workspace --bin conformance
 	rm -rf $(fixtures) && mkdir -p $(fixtures)
 	for suite in $(suites); do tar xf $(shared)/conformance/$$suite.tar.xz -C $(fixtures) || exit 1; done
 	target/debug/conformance roots $(fixtures)/ethereum-tests/TrieTests
 	target/debug/conformance op-block $(fixtures)/kona-executor-json
 	target/debug/conformance state $(fixtures)/eest-*/state_tests
 	target/debug/conformance blocks $(fixtures)/eest-*/blockchain_tests
-	OPENLEDGER_SHARED=$(abspath $(shared)) cargo nextest run --locked -p openledger-bin -E 'test(imported)'
+	OPENLEDGER_SHARED=$(abspath $(shared)) cargo nextest run --locked --workspace --test import -E 'test(imported)'
 
 differential: ## compare the precompiles with the Solidity reference; STEPS= SEED=
 	cargo run --locked --quiet -p openledger-differential -- --steps $(or $(STEPS),2000000) --seed $(or $(SEED),1) --coverage
@@ -75,11 +75,11 @@ doctest:
 PROFILE ?= release
 
 bench-core: setup ## measure the core; ARGS="--only import" measures a part, see docs/benchmarks.md
-	cargo build --locked --profile $(PROFILE) -p openledger-bench
+	cargo build --locked --profile $(PROFILE) --workspace --bin bench-core
 	target/$(PROFILE:dev=debug)/bench-core --docs docs/benchmarks.md --date $$(date -u +%F) \
 		--command-line "make bench-core$(if $(filter-out release,$(PROFILE)), PROFILE=$(PROFILE))$(if $(ARGS), ARGS=\"$(ARGS)\")" $(ARGS)
 
 bench-precompiles: setup ## measure the precompiles beside Solidity and bytecode; ARGS="--only contest" measures a part
-	cargo build --locked --profile $(PROFILE) -p openledger-precompiles-bench
+	cargo build --locked --profile $(PROFILE) --workspace --bin bench-precompiles
 	target/$(PROFILE:dev=debug)/bench-precompiles --docs docs/benchmarks.md --date $$(date -u +%F) \
 		--command-line "make bench-precompiles$(if $(filter-out release,$(PROFILE)), PROFILE=$(PROFILE))$(if $(ARGS), ARGS=\"$(ARGS)\")" $(ARGS)

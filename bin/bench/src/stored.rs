@@ -3,10 +3,11 @@
 use std::{path::Path, sync::Arc, time::Instant};
 
 use alloy_consensus::{BlockBody, Header};
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use eyre::{Result, ensure};
 use openledger_chainspec::ChainSpec;
-use openledger_storage::{Block, Database, NewBlock};
+use openledger_storage::{Block, Database, KnownStorageRoots, NewBlock};
+use openledger_trie::EMPTY_ROOT_HASH;
 use revm::{
     database::{AccountStatus, BundleAccount, BundleState},
     state::AccountInfo,
@@ -48,7 +49,7 @@ fn infos(spec: &ChainSpec, accounts: &[Address]) -> Vec<AccountInfo> {
     accounts.iter().map(|account| AccountInfo { balance: balance(account), ..Default::default() }).collect()
 }
 
-fn block(parent: &Header, bundle_root: alloy_primitives::B256) -> Block {
+fn block(parent: &Header, bundle_root: B256) -> Block {
     let header = Header {
         number: parent.number + 1,
         parent_hash: parent.hash_slow(),
@@ -56,6 +57,15 @@ fn block(parent: &Header, bundle_root: alloy_primitives::B256) -> Block {
         ..Default::default()
     };
     Block { header, body: BlockBody::default() }
+}
+
+/// The accounts of this measurement have no storage.
+struct WithoutStorage;
+
+impl KnownStorageRoots for WithoutStorage {
+    fn storage_root(&self, _: Address) -> Option<B256> {
+        Some(EMPTY_ROOT_HASH)
+    }
 }
 
 /// State root and changed nodes of a block that changes many accounts, over a stored state.
@@ -76,7 +86,8 @@ pub(crate) fn seal(
         let bundle = bundle(&mut random, &accounts, &mut infos, changes);
         let state = database.state()?;
         let start = Instant::now();
-        let update = state.update(&bundle)?;
+        // As the engine does it: execution has read the accounts, and knows their storage roots.
+        let update = state.update_knowing(&bundle, &WithoutStorage)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
         let block = block(&parent, update.state_root());
         parent = block.header.clone();

@@ -141,7 +141,7 @@ impl Engine {
 
         let (update, second) = thread::scope(|scope| {
             let second = scope.spawn(|| self.execution.execute(&self.spec, view, &block, &senders));
-            (view.update(&first.bundle), second.join())
+            (view.update_knowing(&first.bundle, &*self.cache), second.join())
         });
         let second = second.unwrap_or_else(|_| {
             Err(ExecutionError::Internal("the thread of the second execution has panicked".to_owned()))

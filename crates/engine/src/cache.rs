@@ -9,7 +9,7 @@ use std::{
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, U256, map::HashMap};
-use openledger_storage::{StateView, StorageError};
+use openledger_storage::{KnownStorageRoots, StateView, StorageError, TrieAccount};
 use parking_lot::{Mutex, RwLock};
 use revm::{DatabaseRef, bytecode::Bytecode, database::BundleState, state::AccountInfo};
 
@@ -23,6 +23,8 @@ const MAX_CODES: usize = 4096;
 struct Account {
     /// `None` until it was read or written.
     info: Option<Option<AccountInfo>>,
+    /// `None` where no one has said, and from the block on that changed the storage.
+    storage_root: Option<B256>,
     slots: HashMap<U256, U256>,
     /// Slots that are not here are zero.
     all_slots_known: bool,
@@ -102,6 +104,9 @@ impl ExecutionCache {
                 account.slots.clear();
                 account.all_slots_known = true;
             }
+            if change.info.is_none() || change.status.was_destroyed() || !change.storage.is_empty() {
+                account.storage_root = None;
+            }
             account.slots.extend(change.storage.iter().map(|(slot, value)| (*slot, value.present_value)));
             let after = account.slots.len();
             if after >= before {
@@ -137,6 +142,44 @@ impl ExecutionCache {
     }
 }
 
+impl ExecutionCache {
+    /// Reads those of `addresses` that are missing, all at once. What a block that is not applied yet changes
+    /// is read as it is now: applying the block sorts that out.
+    pub(crate) fn prefetch(&self, addresses: impl Iterator<Item = Address>) -> Result<(), StorageError> {
+        let is_missing = |address: &Address| {
+            self.shard(address).lock().get(address).is_none_or(|account| account.info.is_none())
+        };
+        let missing: Vec<_> = addresses.filter(is_missing).collect();
+        if missing.is_empty() || self.is_full() {
+            return Ok(());
+        }
+        let Base { view, generation } = self.base.read().clone();
+        for (address, read) in missing.iter().zip(view.accounts(&missing)?) {
+            self.keep_account(generation, *address, read);
+        }
+        Ok(())
+    }
+
+    fn keep_account(&self, generation: u64, address: Address, read: Option<TrieAccount>) {
+        self.keep(generation, address, |account| {
+            if account.info.is_some() {
+                return 0;
+            }
+            account.info = Some(read.map(StateView::info_of));
+            account.storage_root = read.map(|read| read.storage_root);
+            1
+        });
+    }
+}
+
+impl KnownStorageRoots for ExecutionCache {
+    /// Right for every block between the base and the newest one applied: what changed its storage since is
+    /// not known any more.
+    fn storage_root(&self, address: Address) -> Option<B256> {
+        self.shard(&address).lock().get(&address)?.storage_root
+    }
+}
+
 impl DatabaseRef for ExecutionCache {
     type Error = StorageError;
 
@@ -146,13 +189,9 @@ impl DatabaseRef for ExecutionCache {
             return Ok(info);
         }
         let Base { view, generation } = self.base.read().clone();
-        let info = view.basic_ref(address)?;
-        self.keep(generation, address, |account| {
-            let added = usize::from(account.info.is_none());
-            account.info.get_or_insert_with(|| info.clone());
-            added
-        });
-        Ok(info)
+        let read = view.account(address)?;
+        self.keep_account(generation, address, read);
+        Ok(read.map(StateView::info_of))
     }
 
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, StorageError> {

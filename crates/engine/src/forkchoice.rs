@@ -12,6 +12,7 @@ use tracing::debug;
 
 use crate::{
     Engine, EngineError, Forkchoice, ForkchoiceStatus, PayloadStatus,
+    insert::ParentState,
     persistence::Job,
     tree::{Executed, Fault},
 };
@@ -45,7 +46,10 @@ impl Engine {
                     Ok(()) => return Ok(PayloadStatus::Accepted),
                     Err(error) => Err(error.into()),
                 },
-                Parent::State(header, view) => self.execute(&view, &view, &header, block, id),
+                Parent::State(header, view) => {
+                    let parent = ParentState { header: &header, view: &view, state: &*view, known: &() };
+                    self.execute(&parent, block, id)
+                }
             }
         };
         match executed {

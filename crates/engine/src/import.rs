@@ -26,7 +26,6 @@ use openledger_evm::{Block, ExecutedBlock, validate_header};
 use openledger_storage::{Database, NewBlock, StateView};
 use openledger_trie::StateTrie;
 use parking_lot::Mutex;
-use revm::DatabaseRef;
 use tracing::{debug, warn};
 
 use crate::{
@@ -40,8 +39,11 @@ use crate::{
 
 /// Blocks that wait between execution and state root.
 const ROOT_QUEUE: usize = 8;
-/// Blocks that are stored in one write.
-const RANGE_BLOCKS: usize = 8;
+/// Blocks that are stored in one write at most: the more, the fewer nodes are written that a later one changes
+/// again.
+const RANGE_BLOCKS: usize = 32;
+/// About how many bytes of blocks are stored in one write at most. As many are on their way to the disk.
+const RANGE_BYTES: usize = 96 << 20;
 
 /// What an import did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +116,7 @@ impl Engine {
             view,
             pending: self.unstored.clone(),
             range: Vec::with_capacity(RANGE_BLOCKS),
+            range_bytes: 0,
             storing: None,
             imported: Imported { head: self.head.id, blocks: 0, transactions: 0, gas: 0 },
             header: self.head.header.clone(),
@@ -267,25 +270,14 @@ fn check_blocks(queue: &Mutex<Receiver<Check>>, spec: &ChainSpec, cache: &Execut
             .and_then(|()| recover_senders(&block, 1))
             .map_err(Failure::from)
             .map(|senders| {
-                prefetch(cache, &block, &senders);
+                let receivers = block.body.transactions.iter().filter_map(Transaction::to);
+                // Execution meets the same error and tells of it.
+                let _ = cache.prefetch(senders.iter().copied().chain(receivers));
                 Checked { block, id, senders }
             });
         if result.send(checked).is_err() {
             return;
         }
-    }
-}
-
-/// Reads the accounts that a block names, so that execution finds them in memory. What an earlier block
-/// has not written yet is read as it is now; the cache sorts that out.
-fn prefetch(cache: &ExecutionCache, block: &Block, senders: &[Address]) {
-    if cache.is_full() {
-        return;
-    }
-    let receivers = block.body.transactions.iter().filter_map(Transaction::to);
-    for address in senders.iter().copied().chain(receivers) {
-        // Execution meets the same error and tells of it.
-        let _ = cache.basic_ref(address);
     }
 }
 
@@ -304,6 +296,8 @@ struct RootStage<'a> {
     pending: VecDeque<Arc<NewBlock>>,
     /// The newest of them, not handed over yet.
     range: Vec<Arc<NewBlock>>,
+    /// About how many bytes they take.
+    range_bytes: usize,
     /// The range before them on its way to the disk.
     storing: Option<Receiver<Result<(), EngineError>>>,
     imported: Imported,
@@ -338,7 +332,8 @@ impl RootStage<'_> {
     fn finish(&mut self, checked: Checked, executed: ExecutedBlock) -> Result<(), Failure> {
         let Checked { block, id, senders } = checked;
         let trie = std::mem::replace(&mut self.trie, StateTrie::new(self.view.state_root()));
-        let (trie, update) = self.view.update_with(trie, &executed.bundle).map_err(EngineError::from)?;
+        let (trie, update) =
+            self.view.update_with(trie, &executed.bundle, self.cache).map_err(EngineError::from)?;
         if let Err(error) = check_roots(self.spec, &update, &block.header, id.number) {
             return Err(Failure { error: error.into(), block: Some(Box::new((block, id))) });
         }
@@ -350,9 +345,10 @@ impl RootStage<'_> {
         self.imported.gas += executed.gas_used;
         self.header = block.header.clone();
         let new = Arc::new(NewBlock { block, hash: id.hash, senders, receipts: executed.receipts, update });
+        self.range_bytes += new.size_bytes();
         self.range.push(Arc::clone(&new));
         self.pending.push_back(new);
-        if self.range.len() >= RANGE_BLOCKS {
+        if self.range.len() >= RANGE_BLOCKS || self.range_bytes >= RANGE_BYTES {
             self.store_range()?;
             self.rebase()?;
         }
@@ -365,6 +361,7 @@ impl RootStage<'_> {
             storing.recv().map_err(|_| EngineError::Stopped)??;
         }
         let blocks = std::mem::take(&mut self.range);
+        self.range_bytes = 0;
         if blocks.is_empty() {
             return Ok(());
         }

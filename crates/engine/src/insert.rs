@@ -7,7 +7,7 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
 use metrics::{counter, histogram};
 use openledger_evm::{Block, Differences, ExecutionError, StateRoots, validate_header};
-use openledger_storage::{NewBlock, StateUpdate, StateView};
+use openledger_storage::{KnownStorageRoots, NewBlock, StateUpdate, StateView};
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
@@ -20,6 +20,16 @@ use crate::{
     recovery::recover_senders,
     tree::Executed,
 };
+
+/// What a block is executed on.
+pub(crate) struct ParentState<'a> {
+    pub(crate) header: &'a Header,
+    /// The state after it.
+    pub(crate) view: &'a StateView,
+    /// The same, to execute on.
+    pub(crate) state: &'a dyn StateRead,
+    pub(crate) known: &'a dyn KnownStorageRoots,
+}
 
 impl Engine {
     /// Adds a block and answers once it is durable.
@@ -92,22 +102,20 @@ impl Engine {
             return Ok(known.clone());
         }
         let view = self.head_state()?;
-        let cache = Arc::clone(&self.cache);
-        let parent = self.head.header.clone();
-        self.execute(&*cache, &view, &parent, block, id)
+        let cache = &*self.cache;
+        let parent = ParentState { header: &self.head.header, view: &view, state: cache, known: cache };
+        self.execute(&parent, block, id)
     }
 
-    /// Executes `block` on `state`, which `view` is too, and compares all that follows with its header.
+    /// Executes `block` on its parent, and compares all that follows with its header.
     pub(crate) fn execute(
         &self,
-        state: &dyn StateRead,
-        view: &StateView,
-        parent: &Header,
+        parent: &ParentState<'_>,
         block: Block,
         id: BlockNumHash,
     ) -> Result<Executed, EngineError> {
         let start = Instant::now();
-        let result = self.try_execute(state, view, parent, &block, id);
+        let result = self.try_execute(parent, &block, id);
         match result {
             Ok((new, changes)) => {
                 histogram!("engine_execute_ms").record(start.elapsed().as_secs_f64() * 1e3);
@@ -121,7 +129,7 @@ impl Engine {
                 if let EngineError::Invalid(reason) = &error
                     && reason.is_invalid_block()
                 {
-                    self.record_refused(view, &block, id, reason);
+                    self.record_refused(parent.view, &block, id, reason);
                 }
                 Err(error)
             }
@@ -130,16 +138,14 @@ impl Engine {
 
     fn try_execute(
         &self,
-        state: &dyn StateRead,
-        view: &StateView,
-        parent: &Header,
+        parent: &ParentState<'_>,
         block: &Block,
         id: BlockNumHash,
     ) -> Result<(NewParts, revm::database::BundleState), EngineError> {
-        validate_header(&self.spec, parent, block.header.parent_hash, block)?;
+        validate_header(&self.spec, parent.header, block.header.parent_hash, block)?;
         let senders = recover_senders(block, self.config.recovery_threads)?;
-        let executed = self.execution.execute(&self.spec, state, block, &senders)?;
-        let update = view.update(&executed.bundle)?;
+        let executed = self.execution.execute(&self.spec, parent.state, block, &senders)?;
+        let update = parent.view.update_knowing(&executed.bundle, parent.known)?;
         check_roots(&self.spec, &update, &block.header, id.number)?;
         Ok((NewParts { senders, receipts: executed.receipts, update }, executed.bundle))
     }

@@ -98,7 +98,7 @@ impl<'a, D: DatabaseRef + Debug> Session<'a, D> {
         let internal = |error: BlockExecutionError| ExecutionError::Internal(error.to_string());
         let (evm, result) = self.executor.finish().map_err(internal)?;
         let mut state = evm.into_db();
-        state.merge_transitions(BundleRetention::Reverts);
+        state.merge_transitions(BundleRetention::PlainState);
         Ok(ExecutedBlock {
             receipts: result.receipts.into_iter().map(OpenReceipt::from).collect(),
             bundle: state.take_bundle(),

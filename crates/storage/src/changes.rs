@@ -14,6 +14,19 @@ use revm::{
 
 use crate::{Result, StateUpdate, StateView, StorageError, TrieSource};
 
+/// What is known of accounts without reading them. Taken on trust: a wrong root gives a wrong state root.
+pub trait KnownStorageRoots {
+    /// The storage root that the account has before the changes; `None` where it is not known.
+    fn storage_root(&self, address: Address) -> Option<B256>;
+}
+
+/// Nothing is known.
+impl KnownStorageRoots for () {
+    fn storage_root(&self, _: Address) -> Option<B256> {
+        None
+    }
+}
+
 /// An account that a block changed, as it was before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OldAccount {
@@ -39,7 +52,11 @@ impl PreparedChanges {
     /// Reads what `bundle` changes of the state `parent`, as far as the bundle does not say it itself. An
     /// account without info is removed with its storage; one that was destroyed loses its storage before the
     /// slots in the bundle are set.
-    pub(crate) fn new(parent: &StateView, bundle: &BundleState) -> Result<Self> {
+    pub(crate) fn new(
+        parent: &StateView,
+        bundle: &BundleState,
+        known: &(impl KnownStorageRoots + ?Sized),
+    ) -> Result<Self> {
         let mut changes = StateChanges::default();
         let mut old = Vec::with_capacity(bundle.state.len());
         let mut source = None;
@@ -47,11 +64,15 @@ impl PreparedChanges {
             let hashed_address = keccak256(address);
             let wiped = account.info.is_none() || account.was_destroyed();
             let mut slots = Vec::new();
-            // Storage roots are not in the bundle. Where storage stays as it is, the trie will tell the root.
+            // Storage roots are not in the bundle. Where nobody knows one and storage stays as it is, the trie
+            // will tell.
             let before = if wiped || !account.storage.is_empty() {
                 parent.account_of(*address, hashed_address)?
             } else {
-                account.original_info.as_ref().map(|info| account_of(info, UNKNOWN_ROOT))
+                account.original_info.as_ref().map(|info| {
+                    let storage_root = known.storage_root(*address).unwrap_or(UNKNOWN_ROOT);
+                    account_of(info, storage_root)
+                })
             };
             if wiped && before.is_some_and(|before| before.storage_root != EMPTY_ROOT_HASH) {
                 let source = match &source {

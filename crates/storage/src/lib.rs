@@ -26,7 +26,7 @@ mod tries;
 mod unwind;
 
 pub use backup::{SnapshotFile, SnapshotManifest, restore_snapshot};
-pub use changes::PreparedChanges;
+pub use changes::{KnownStorageRoots, PreparedChanges};
 pub use check::CheckReport;
 pub use database::{Database, DatabaseConfig, Result, SCHEMA_VERSION};
 pub use durable::LostBlocks;
@@ -34,7 +34,7 @@ pub use error::StorageError;
 pub use heads::Heads;
 pub use new_block::{Block, NewBlock};
 pub use open::{BLOCK_CACHE_BYTES, OPEN_FILES, WRITE_BUFFERS_BYTES};
-pub use openledger_trie::{AccountProof, StorageProof};
+pub use openledger_trie::{AccountProof, StorageProof, TrieAccount};
 pub use prune::{PruneReport, Pruning};
 pub use state_update::StateUpdate;
 pub use state_view::{PROOF_BLOCKS, PROOF_CHANGES, StateView};

@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, ErrorKind,
-    Options, SliceTransform,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    DataBlockIndexType, ErrorKind, Options, SliceTransform,
 };
 use tracing::error;
 
@@ -26,6 +26,8 @@ pub const WRITE_BUFFERS_BYTES: usize = 128 << 20;
 pub const OPEN_FILES: i32 = 1024;
 
 const BLOCK_BYTES: usize = 8 << 10;
+/// Blocks of what is read one small entry at a time.
+const POINT_BLOCK_BYTES: usize = 4 << 10;
 /// Blocks of what is written once, in order, and compresses the better the longer.
 const ARCHIVE_BLOCK_BYTES: usize = 32 << 10;
 
@@ -66,7 +68,7 @@ fn check_schema(path: &Path) -> Result<()> {
 }
 
 fn open_with(path: &Path, write_buffers_bytes: usize, recovery: DBRecoveryMode) -> Result<DB> {
-    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let cache = Cache::new_hyper_clock_cache(BLOCK_CACHE_BYTES, BLOCK_BYTES);
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -102,7 +104,6 @@ fn column_options(name: &str, write_buffers_bytes: usize, cache: &Cache) -> Opti
     let mut options = Options::default();
     options.set_write_buffer_size(write_buffers_bytes / 2);
     options.set_level_compaction_dynamic_level_bytes(true);
-    options.set_compression_type(DBCompressionType::Lz4);
     match name {
         // Written in order of their keys: tables only ever move down, as they were first written.
         columns::HEADERS
@@ -126,8 +127,7 @@ fn column_options(name: &str, write_buffers_bytes: usize, cache: &Cache) -> Opti
             table.set_whole_key_filtering(false);
             options.set_bottommost_compression_type(DBCompressionType::Zstd);
         }
-        // Hashes do not compress.
-        columns::ACCOUNT_NODES | columns::STORAGE_NODES | columns::NUMBERS => {
+        columns::ACCOUNT_NODES | columns::STORAGE_NODES => {
             table.set_bloom_filter(10.0, false);
             options.set_compression_type(DBCompressionType::None);
         }
@@ -135,7 +135,13 @@ fn column_options(name: &str, write_buffers_bytes: usize, cache: &Cache) -> Opti
             table.set_bloom_filter(10.0, false);
             options.set_compression_type(DBCompressionType::Zstd);
         }
-        _ => table.set_bloom_filter(10.0, false),
+        // Point reads alone. What is hashed does not compress.
+        _ => {
+            table.set_bloom_filter(10.0, false);
+            table.set_block_size(POINT_BLOCK_BYTES);
+            table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+            options.set_compression_type(DBCompressionType::None);
+        }
     }
     options.set_block_based_table_factory(&table);
     options

@@ -38,7 +38,9 @@ impl Database {
         }
         let db = self.db();
         let layers: Vec<&StateLayer> = blocks.iter().map(|new| &**new.borrow().update.layer()).collect();
-        let mut batch = WriteBatch::with_capacity_bytes(layers.iter().map(|layer| size_of(layer)).sum());
+        // About what the batch will take, so that it is not copied as it grows.
+        let bytes = layers.iter().map(|layer| layer.size_bytes()).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(bytes);
         for new in blocks {
             write_block(db, &mut batch, new.borrow())?;
         }
@@ -53,12 +55,6 @@ impl Database {
         }
         Ok(())
     }
-}
-
-/// About how many bytes a batch takes for a block with these changes, so that it is not copied as it grows.
-fn size_of(layer: &StateLayer) -> usize {
-    const ACCOUNT_BYTES: usize = 200;
-    layer.nodes.accounts.size_bytes() + layer.accounts.len() * ACCOUNT_BYTES
 }
 
 /// Refuses a block that contradicts the head, itself or its state update.

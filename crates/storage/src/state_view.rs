@@ -10,7 +10,7 @@ use openledger_trie::{
 use revm::{DatabaseRef, bytecode::Bytecode, database::BundleState, state::AccountInfo};
 
 use crate::{
-    PreparedChanges, Result, StateUpdate, StorageError, StoredState, TrieSource,
+    KnownStorageRoots, PreparedChanges, Result, StateUpdate, StorageError, StoredState, TrieSource,
     codec::{Commit, Pruned},
     columns, database,
     history::{self, Reverts},
@@ -83,6 +83,12 @@ impl StateView {
         Ok(view)
     }
 
+    /// An account as the EVM reads it; its code is read apart.
+    pub fn info_of(account: TrieAccount) -> AccountInfo {
+        let TrieAccount { balance, nonce, code_hash, .. } = account;
+        AccountInfo { balance, nonce, code_hash, account_id: None, code: None }
+    }
+
     /// The block after which this is the state.
     pub const fn block(&self) -> BlockNumHash {
         self.block
@@ -96,6 +102,25 @@ impl StateView {
     /// The account as the trie has it; `None` where there is none.
     pub fn account(&self, address: Address) -> Result<Option<TrieAccount>> {
         self.account_of(address, keccak256(address))
+    }
+
+    /// The accounts as the trie has them, in the order of `addresses`: cheaper than one by one.
+    pub fn accounts(&self, addresses: &[Address]) -> Result<Vec<Option<TrieAccount>>> {
+        let mut keys: Vec<(B256, usize)> =
+            addresses.iter().zip(0..).map(|(address, index)| (keccak256(address), index)).collect();
+        let mut accounts = vec![None; addresses.len()];
+        if self.past.is_some() || !self.blocks.is_empty() {
+            for (address, (hashed_address, index)) in addresses.iter().zip(keys) {
+                accounts[index] = self.account_of(*address, hashed_address)?;
+            }
+            return Ok(accounts);
+        }
+        keys.sort_unstable();
+        let (hashed, indices): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        for (index, account) in indices.into_iter().zip(self.stored.accounts(&hashed)?) {
+            accounts[index] = account;
+        }
+        Ok(accounts)
     }
 
     /// The value of an account's slot; zero where there is none.
@@ -173,14 +198,27 @@ impl StateView {
     /// Reads what `changes` change of this state, so that a trie can be given it and the result be
     /// [completed](PreparedChanges::complete). An account without info is removed with its storage, one
     /// that was destroyed loses its storage before the slots in the bundle are set.
-    pub fn prepare(&self, changes: &BundleState) -> Result<PreparedChanges> {
-        PreparedChanges::new(self, changes)
+    pub fn prepare(
+        &self,
+        changes: &BundleState,
+        known: &(impl KnownStorageRoots + ?Sized),
+    ) -> Result<PreparedChanges> {
+        PreparedChanges::new(self, changes, known)
     }
 
     /// Computes the state that `changes` leave on top of this one. Quick where this state was itself
     /// computed here not long ago: its trie is in memory then.
     pub fn update(&self, changes: &BundleState) -> Result<StateUpdate> {
-        let (trie, update) = self.update_with(self.tries.get(self.state_root), changes)?;
+        self.update_knowing(changes, &())
+    }
+
+    /// [`Self::update`] by someone who knows more than the changes say, and saves reading it.
+    pub fn update_knowing(
+        &self,
+        changes: &BundleState,
+        known: &(impl KnownStorageRoots + ?Sized),
+    ) -> Result<StateUpdate> {
+        let (trie, update) = self.update_with(self.tries.get(self.state_root), changes, known)?;
         self.tries.put(trie);
         Ok(update)
     }
@@ -196,13 +234,18 @@ impl StateView {
         self.tries.put(trie);
     }
 
-    /// [`Self::update`] with a trie of one's own, whose root must be this state's; gives it back with the
-    /// changes made. Saves copying what changes where blocks follow one another.
-    pub fn update_with(&self, trie: StateTrie, changes: &BundleState) -> Result<(StateTrie, StateUpdate)> {
+    /// [`Self::update_knowing`] with a trie of one's own, whose root must be this state's; gives it back with
+    /// the changes made. Saves copying what changes where blocks follow one another.
+    pub fn update_with(
+        &self,
+        trie: StateTrie,
+        changes: &BundleState,
+        known: &(impl KnownStorageRoots + ?Sized),
+    ) -> Result<(StateTrie, StateUpdate)> {
         if trie.root() != self.state_root {
             return Err(StorageError::OtherTrie { found: trie.root(), expected: self.state_root });
         }
-        let mut prepared = self.prepare(changes)?;
+        let mut prepared = self.prepare(changes, known)?;
         let (mut trie, layer) = trie.apply(&self.trie_source()?, prepared.take_changes())?;
         trie.prune(TRIE_MEMORY_BYTES);
         Ok((trie, prepared.complete(self, layer)?))
@@ -251,13 +294,7 @@ impl DatabaseRef for StateView {
     type Error = StorageError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>> {
-        Ok(self.account(address)?.map(|account| AccountInfo {
-            balance: account.balance,
-            nonce: account.nonce,
-            code_hash: account.code_hash,
-            account_id: None,
-            code: None,
-        }))
+        Ok(self.account(address)?.map(Self::info_of))
     }
 
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode> {

@@ -27,6 +27,14 @@ impl StoredState {
     pub(crate) const fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
+
+    /// The accounts under hashed addresses in ascending order.
+    pub(crate) fn accounts(&self, hashed_addresses: &[B256]) -> Result<Vec<Option<TrieAccount>>> {
+        let read = self.snapshot.get_many(columns::ACCOUNTS, hashed_addresses)?;
+        read.into_iter()
+            .map(|account| account?.map(|bytes| decode_account("account", &bytes)).transpose())
+            .collect()
+    }
 }
 
 impl From<OverlayError<Self>> for StorageError {

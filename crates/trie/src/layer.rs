@@ -21,6 +21,15 @@ pub struct StateLayer {
 }
 
 impl StateLayer {
+    /// About how many bytes of memory the layer takes.
+    pub fn size_bytes(&self) -> usize {
+        /// An entry of a map with what the map takes beside it.
+        const ENTRY_BYTES: usize = 200;
+        let storages = self.storages.values().map(|storage| storage.slots.len() + 1).sum::<usize>();
+        let nodes = self.nodes.storages.values().map(|updates| updates.nodes.size_bytes()).sum::<usize>();
+        self.nodes.accounts.size_bytes() + nodes + (self.accounts.len() + storages) * ENTRY_BYTES
+    }
+
     /// Adds the layer of a later block, so that this one holds the changes of both.
     pub fn extend(&mut self, newer: &Self) {
         self.state_root = newer.state_root;

@@ -6,6 +6,7 @@ mod changes;
 mod changing;
 mod edit;
 mod error;
+mod filter;
 mod layer;
 mod memory;
 mod node;

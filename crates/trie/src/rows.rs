@@ -5,12 +5,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use alloy_primitives::B256;
 use alloy_trie::Nibbles;
 
+use crate::filter::PathFilter;
+
 /// What becomes of the stored nodes of one trie: sorted by path, each path once.
 #[derive(Debug, Clone, Default)]
 pub struct NodeRows {
     rows: Vec<Row>,
     /// The encoded nodes, in no order. Merged rows share them with what they were merged from.
     chunks: Vec<Arc<Vec<u8>>>,
+    /// Tells most paths without a row from those with one.
+    filter: PathFilter,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +57,7 @@ impl NodeRows {
 
     /// Bytes of memory that the rows take.
     pub fn size_bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Row>() + self.chunk_bytes()
+        self.rows.capacity() * size_of::<Row>() + self.chunk_bytes() + self.filter.size_bytes()
     }
 
     /// The rows in order of their paths: the node's encoding, or `None` where it is removed.
@@ -64,6 +68,9 @@ impl NodeRows {
     /// What becomes of the node under `path`: `None` where the rows do not say, `Some(None)` where it is
     /// removed.
     pub fn get(&self, path: &Nibbles) -> Option<Option<&[u8]>> {
+        if !self.filter.may_hold(path) {
+            return None;
+        }
         let index = self.rows.binary_search_by(|row| row.path.cmp(path)).ok()?;
         Some(self.node(&self.rows[index]))
     }
@@ -78,6 +85,11 @@ impl NodeRows {
         if !in_order {
             self.sort();
         }
+        self.filter = self.filter_of_rows();
+    }
+
+    fn filter_of_rows(&self) -> PathFilter {
+        PathFilter::of(self.rows.iter().map(|row| &row.path))
     }
 
     fn node(&self, row: &Row) -> Option<&[u8]> {
@@ -250,11 +262,12 @@ impl RowWriter {
         if !rows.rows.is_sorted_by(|a, b| a.path < b.path) {
             rows.sort();
         }
+        rows.filter = rows.filter_of_rows();
         rows
     }
 
     fn gather(self) -> NodeRows {
-        let mut gathered = NodeRows { rows: Vec::new(), chunks: self.nodes.finish() };
+        let mut gathered = NodeRows { chunks: self.nodes.finish(), ..Default::default() };
         let own = |rows: &[Row]| rows.iter().filter(|row| row.len != NO_ROW).copied().collect::<Vec<_>>();
         let mut from = 0;
         for (at, part) in self.parts {

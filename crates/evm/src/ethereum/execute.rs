@@ -132,7 +132,7 @@ pub(crate) fn execute<D: DatabaseRef + Debug>(
     }
     let (evm, result) = executor.finish().map_err(failed)?;
     let mut state = evm.into_db();
-    state.merge_transitions(BundleRetention::Reverts);
+    state.merge_transitions(BundleRetention::PlainState);
     Ok(ExecutedBlock {
         receipts: result.receipts,
         bundle: state.take_bundle(),
@@ -156,7 +156,7 @@ pub fn execute_transaction<D: DatabaseRef + Debug>(
     let gas_used = executor.cumulative_tx_gas_used;
     let receipts = std::mem::take(&mut executor.receipts);
     let mut state = executor.evm.into_db();
-    state.merge_transitions(BundleRetention::Reverts);
+    state.merge_transitions(BundleRetention::PlainState);
     let bundle = state.take_bundle();
     Ok(ExecutedBlock { receipts, bundle, gas_used, da_footprint: 0, requests: Requests::default() })
 }
