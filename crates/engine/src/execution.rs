@@ -15,30 +15,9 @@ pub trait StateRead: DatabaseRef<Error = StorageError> + Debug + Sync {}
 
 impl<T: DatabaseRef<Error = StorageError> + Debug + Sync> StateRead for T {}
 
-/// Executes blocks.
+/// Executes blocks; what is not said otherwise is done by the EVM of this chain.
 pub trait Execution: Debug + Send + Sync + 'static {
-    /// Builds the block that the attributes ask for, as [`build_block`] does.
-    fn build(
-        &self,
-        input: BuildInput<'_, &dyn StateRead>,
-        keep_going: &mut dyn FnMut() -> bool,
-    ) -> Result<PendingBlock, ExecutionError>;
-
-    /// Executes a given block, as [`execute_block`] does.
-    fn execute(
-        &self,
-        spec: &ChainSpec,
-        state: &dyn StateRead,
-        block: &Block,
-        senders: &[Address],
-    ) -> Result<ExecutedBlock, ExecutionError>;
-}
-
-/// The EVM of this chain.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EvmExecution;
-
-impl Execution for EvmExecution {
+    /// Builds the block that the attributes ask for.
     fn build(
         &self,
         input: BuildInput<'_, &dyn StateRead>,
@@ -47,6 +26,7 @@ impl Execution for EvmExecution {
         build_block(input, keep_going)
     }
 
+    /// Executes a given block.
     fn execute(
         &self,
         spec: &ChainSpec,
@@ -57,3 +37,9 @@ impl Execution for EvmExecution {
         execute_block(spec, state, block, senders)
     }
 }
+
+/// The EVM of this chain.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EvmExecution;
+
+impl Execution for EvmExecution {}

@@ -32,14 +32,6 @@ struct Faulty {
 }
 
 impl Execution for Faulty {
-    fn build(
-        &self,
-        input: BuildInput<'_, &dyn StateRead>,
-        keep_going: &mut dyn FnMut() -> bool,
-    ) -> Result<PendingBlock, ExecutionError> {
-        EvmExecution.build(input, keep_going)
-    }
-
     fn execute(
         &self,
         spec: &ChainSpec,

@@ -23,7 +23,7 @@ use openledger_engine::{
     Block, BuiltBlock, Engine, EngineConfig, EngineHandle, EngineThread, EvmExecution, Execution, Handling,
     StateRead,
 };
-use openledger_evm::{BuildInput, ExecutedBlock, ExecutionError, PendingBlock};
+use openledger_evm::{ExecutedBlock, ExecutionError};
 use openledger_primitives::OpenTxEnvelope;
 use openledger_protocol::{ConfigUpdate, L2BlockRef, deposits::encode_deposit_log};
 use openledger_sequencer::{
@@ -198,14 +198,6 @@ const LUCKY: Address = Address::repeat_byte(0xfa);
 struct Faulty(Arc<AtomicBool>);
 
 impl Execution for Faulty {
-    fn build(
-        &self,
-        input: BuildInput<'_, &dyn StateRead>,
-        keep_going: &mut dyn FnMut() -> bool,
-    ) -> Result<PendingBlock, ExecutionError> {
-        EvmExecution.build(input, keep_going)
-    }
-
     fn execute(
         &self,
         spec: &ChainSpec,

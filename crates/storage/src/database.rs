@@ -26,10 +26,11 @@ use crate::{
 pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 
 /// The version of the encodings in this crate's README.
-pub const SCHEMA_VERSION: u64 = 2;
+pub const SCHEMA_VERSION: u64 = 3;
 
 pub(crate) const HEADS_KEY: &[u8] = b"heads";
 pub(crate) const GENESIS_KEY: &[u8] = b"genesis";
+pub(crate) const CHAIN_ID_KEY: &[u8] = b"chain_id";
 pub(crate) const SCHEMA_KEY: &[u8] = b"schema";
 pub(crate) const PRUNED_KEY: &[u8] = b"pruned";
 const LOST_KEY: &[u8] = b"lost";
@@ -124,6 +125,11 @@ impl Database {
                 let expected = spec.genesis_hash();
                 if found != expected {
                     return Err(StorageError::OtherChain { path: path.to_owned(), found, expected });
+                }
+                let chain_id = db.get_cf(meta, CHAIN_ID_KEY)?.unwrap_or_default();
+                let (found, expected) = (decode_number("chain ID", &chain_id)?, spec.chain_id());
+                if found != expected {
+                    return Err(StorageError::OtherChainId { path: path.to_owned(), found, expected });
                 }
                 Commit::decode(&db.get_cf(meta, HEADS_KEY)?.unwrap_or_default())?
             }

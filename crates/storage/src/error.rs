@@ -33,6 +33,19 @@ pub enum StorageError {
         /// The database folder.
         path: PathBuf,
     },
+    /// The folder holds a chain with the same genesis block whose transactions are signed for another chain ID.
+    #[error(
+        "{path} holds the chain with ID {found}, not {expected}: choose another --datadir or \
+         the genesis.json it was made with", path = path.display()
+    )]
+    OtherChainId {
+        /// The database folder.
+        path: PathBuf,
+        /// Chain ID stored there.
+        found: u64,
+        /// Chain ID of the chain specification.
+        expected: u64,
+    },
     /// The folder holds another chain.
     #[error(
         "{path} holds the chain with genesis {found}, not {expected}: choose another --datadir or \

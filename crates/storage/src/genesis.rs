@@ -13,7 +13,7 @@ use crate::{
     check::out_of_order,
     codec::{Commit, encode_receipts, encode_slot},
     columns::{self, number_key, slot_key},
-    database::{GENESIS_KEY, HEADS_KEY, SCHEMA_KEY, SCHEMA_VERSION},
+    database::{CHAIN_ID_KEY, GENESIS_KEY, HEADS_KEY, SCHEMA_KEY, SCHEMA_VERSION},
     persist::put_account,
     store::{self, column},
     stored_state::{path_key, storage_path_key},
@@ -56,6 +56,7 @@ pub(crate) fn write(db: &DB, spec: &ChainSpec) -> Result<Commit> {
     let commit = Commit { heads, generation: 0 };
     let meta = column(db, columns::META)?;
     batch.put_cf(meta, GENESIS_KEY, hash);
+    batch.put_cf(meta, CHAIN_ID_KEY, spec.chain_id().to_be_bytes());
     batch.put_cf(meta, SCHEMA_KEY, SCHEMA_VERSION.to_be_bytes());
     batch.put_cf(meta, HEADS_KEY, commit.encode());
     store::write_synced(db, batch)?;

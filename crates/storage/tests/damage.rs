@@ -31,6 +31,19 @@ fn folder_of_another_genesis_is_refused() {
 }
 
 #[test]
+fn folder_of_a_chain_with_another_id_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(TestChain::open(folder.path()));
+    let mut genesis = spec().genesis().clone();
+    genesis.config.chain_id += 1;
+    let other = openledger_chainspec::ChainSpec::from_genesis(genesis).unwrap();
+    assert_eq!(other.genesis_hash(), spec().genesis_hash());
+    let error = Database::open(folder.path(), Arc::new(other)).unwrap_err();
+    assert!(matches!(error, StorageError::OtherChainId { .. }), "{error}");
+    Database::open(folder.path(), spec()).unwrap();
+}
+
+#[test]
 fn folder_of_an_older_schema_is_refused_with_its_version() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = Options::default();
