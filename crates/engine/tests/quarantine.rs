@@ -20,7 +20,7 @@ use openledger_engine::{
     BadBlockRecord, Block, EngineConfig, EngineError, EvmExecution, Execution, Handling, SkipReason,
     StateRead,
 };
-use openledger_evm::{BuildInput, ExecutedBlock, ExecutionError, PendingBlock};
+use openledger_evm::{ExecutedBlock, ExecutionError};
 
 /// Who is paid here comes out richer by one wei in every second execution.
 const LUCKY: Address = Address::repeat_byte(0xfa);
