@@ -25,30 +25,9 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    L1Source, L1SourceError, OriginChoice, OriginError, SequencerError, TransactionSource, choose_origin,
-    is_past_drift,
+    L1Source, L1SourceError, OriginChoice, OriginError, SequencerConfig, SequencerError, TransactionSource,
+    choose_origin, is_past_drift,
 };
-
-/// How the sequencer works.
-#[derive(Debug, Clone, Copy)]
-pub struct SequencerConfig {
-    /// Transactions asked of the pool for one block.
-    pub max_transactions: usize,
-    /// Time that one question to L1 may take before the block is built without its answer.
-    pub l1_timeout: Duration,
-    /// Pause after an error before the next try.
-    pub retry_pause: Duration,
-}
-
-impl Default for SequencerConfig {
-    fn default() -> Self {
-        Self {
-            max_transactions: 10_000,
-            l1_timeout: Duration::from_millis(500),
-            retry_pause: Duration::from_millis(500),
-        }
-    }
-}
 
 /// Seals blocks. [`Self::seal_next`] makes one; [`Self::run`] makes one each block time, and where it is late,
 /// the next one while the one before is being stored.
