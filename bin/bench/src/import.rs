@@ -14,6 +14,7 @@ use alloy_primitives::Address;
 use alloy_rlp::Decodable;
 use eyre::{Result, WrapErr, ensure};
 use openledger_engine::{Block, Engine, EngineConfig, EngineHandle};
+use openledger_figures::{Figures, median};
 use openledger_storage::Database;
 
 use crate::{
@@ -22,7 +23,6 @@ use crate::{
     genesis::{Chain, chain},
     limit::Limit,
     process::cpu_time,
-    report::{Results, median},
     workload::Kind,
 };
 
@@ -73,7 +73,7 @@ impl Stopwatch {
 }
 
 /// Measures and checks.
-pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Results) -> Result<()> {
+pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Figures) -> Result<()> {
     let folder = tempfile::tempdir_in(base)?;
     let accounts: Vec<Address> = addresses(sizes.accounts);
     let chain = chain(&accounts)?;

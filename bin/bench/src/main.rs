@@ -8,7 +8,6 @@ mod limit;
 mod load;
 mod memory;
 mod process;
-mod report;
 mod root;
 mod sequence;
 mod serve;
@@ -20,8 +19,9 @@ use std::{fs, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use eyre::Result;
+use openledger_figures::{Figures, machine, write_tables};
 
-use crate::{import::ImportSizes, report::Results, sequence::SequenceSizes};
+use crate::{import::ImportSizes, sequence::SequenceSizes};
 
 /// Measures the core, and writes numbers and a table.
 #[derive(Debug, Parser)]
@@ -127,7 +127,7 @@ async fn main() -> Result<()> {
     fs::create_dir_all(base)?;
     let wants = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let rounds = arguments.rounds.max(1);
-    let mut results = Results::load(&arguments.json);
+    let mut results = Figures::load(&arguments.json);
     let mut failed = None;
     if wants(Part::Import) {
         let sizes = ImportSizes {
@@ -170,9 +170,18 @@ async fn main() -> Result<()> {
         root::measure(arguments.leaves, rounds, &mut results)?;
     }
     results.write_json(&arguments.json)?;
-    println!("{}", report::machine());
+    println!("{}", machine());
     if let Some(docs) = &arguments.docs {
-        results.write_table(docs, &arguments.date, &arguments.command_line)?;
+        write_tables(docs, "core", &arguments.date, &arguments.command_line, &table(&results))?;
     }
     failed.map_or(Ok(()), Err)
+}
+
+fn table(figures: &Figures) -> String {
+    let mut table = "| name | value |\n|---|---:|\n".to_owned();
+    for (name, value) in figures.iter() {
+        let digits = if value.abs() >= 100.0 { 0 } else { 3 };
+        table += &format!("| `{name}` | {value:.digits$} |\n");
+    }
+    table
 }

@@ -14,6 +14,7 @@ use alloy_rlp::Decodable;
 use eyre::{OptionExt, Result, ensure};
 use openledger_chainspec::ChainSpec;
 use openledger_engine::{Block, Engine, EngineConfig};
+use openledger_figures::Figures;
 use openledger_storage::Database;
 
 use crate::{
@@ -22,7 +23,6 @@ use crate::{
     genesis::{Chain, START},
     import::funded,
     process::peak_mib,
-    report::Results,
     workload::{Kind, Uniform},
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct ImportFileArguments {
 }
 
 /// Measures and checks.
-pub(crate) async fn measure(blocks: u64, base: &Path, results: &mut Results) -> Result<()> {
+pub(crate) async fn measure(blocks: u64, base: &Path, results: &mut Figures) -> Result<()> {
     let folder = tempfile::tempdir_in(base)?;
     let path = |name: &str| folder.path().join(name);
     let (accounts, chain) = funded(ACCOUNTS)?;

@@ -4,19 +4,17 @@ use std::{collections::BTreeMap, hint::black_box, time::Instant};
 
 use alloy_primitives::{B256, U256};
 use eyre::{Result, ensure};
+use openledger_figures::{Figures, median};
 use openledger_trie::{
     MemoryState, Nibbles, NodeBuilder, SlotChange, StateChanges, StateTrie, StorageChanges, TrieAccount,
 };
 
-use crate::{
-    accounts::Random,
-    report::{Results, median},
-};
+use crate::accounts::Random;
 
 const CHANGES: [usize; 3] = [1_000, 10_000, 100_000];
 
 /// Tries of 1/100, 1/10 and all of `leaves`.
-pub(crate) fn measure(leaves: usize, rounds: usize, results: &mut Results) -> Result<()> {
+pub(crate) fn measure(leaves: usize, rounds: usize, results: &mut Figures) -> Result<()> {
     for part in [100, 10, 1] {
         let changes: Vec<_> =
             CHANGES.iter().map(|changes| (*changes, changes * leaves / 10_000_000)).collect();
@@ -31,7 +29,7 @@ fn of_size(
     labelled: usize,
     changes: &[(usize, usize)],
     rounds: usize,
-    results: &mut Results,
+    results: &mut Figures,
 ) -> Result<()> {
     let mut random = Random(7);
     let mut keys: Vec<B256> = (0..leaves).map(|_| random.word()).collect();

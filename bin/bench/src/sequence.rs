@@ -13,6 +13,7 @@ use std::{
 
 use alloy_primitives::Address;
 use eyre::{Result, WrapErr, ensure};
+use openledger_figures::{Figures, median};
 use openledger_primitives::OpenTxEnvelope;
 
 use crate::{
@@ -22,7 +23,6 @@ use crate::{
     limit::recover_all,
     load::{Endpoint, Requests, render},
     process::cpu_time,
-    report::{Results, median},
     workload::Kind,
 };
 
@@ -56,7 +56,7 @@ impl Drop for Node {
 }
 
 /// Measures and checks.
-pub(crate) async fn measure(sizes: &SequenceSizes, base: &Path, results: &mut Results) -> Result<()> {
+pub(crate) async fn measure(sizes: &SequenceSizes, base: &Path, results: &mut Figures) -> Result<()> {
     ensure!(sizes.anvil.exists(), "{} is missing: run `make setup` or give --anvil", sizes.anvil.display());
     let folder = tempfile::tempdir_in(base)?;
     let (accounts, chain) = funded(sizes.senders.max(CONNECTIONS) as u64)?;

@@ -6,6 +6,7 @@ use alloy_consensus::{BlockBody, Header};
 use alloy_primitives::{Address, B256, U256};
 use eyre::{Result, ensure};
 use openledger_chainspec::ChainSpec;
+use openledger_figures::{Figures, median};
 use openledger_storage::{Block, Database, KnownStorageRoots, NewBlock};
 use openledger_trie::EMPTY_ROOT_HASH;
 use revm::{
@@ -17,7 +18,6 @@ use crate::{
     accounts::Random,
     genesis::chain,
     import::{copy, funded},
-    report::{Results, median},
 };
 
 /// Blocks that are stored in one write.
@@ -74,7 +74,7 @@ pub(crate) fn seal(
     changes: u64,
     rounds: usize,
     base: &Path,
-    results: &mut Results,
+    results: &mut Figures,
 ) -> Result<()> {
     let folder = tempfile::tempdir_in(base)?;
     let (accounts, chain) = funded(accounts)?;
@@ -102,7 +102,7 @@ pub(crate) fn seal(
 }
 
 /// A start after many blocks: after an ordinary end, and on a copy made while the node ran, as a crash leaves it.
-pub(crate) fn open(blocks: u64, rounds: usize, base: &Path, results: &mut Results) -> Result<()> {
+pub(crate) fn open(blocks: u64, rounds: usize, base: &Path, results: &mut Figures) -> Result<()> {
     let folder = tempfile::tempdir_in(base)?;
     let accounts = crate::accounts::addresses(OPEN_ACCOUNTS);
     let chain = chain(&accounts)?;

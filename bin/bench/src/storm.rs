@@ -19,13 +19,12 @@ use openledger_engine::{Engine, EngineConfig};
 use openledger_engine_api::{
     Claims, EngineApi, EngineApiConfig, EngineApiServer, JwtSecret, ServerConfig, load_or_create_secret,
 };
+use openledger_figures::Figures;
 use openledger_storage::Database;
 use reqwest::{Client, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::{
-    accounts::Random, blocks::attributes, genesis::START, import::funded, process::peak_mib, report::Results,
-};
+use crate::{accounts::Random, blocks::attributes, genesis::START, import::funded, process::peak_mib};
 
 /// Blocks that are taken back at most.
 const DEPTH: u64 = 8;
@@ -138,7 +137,7 @@ impl Driven {
 }
 
 /// Measures and checks.
-pub(crate) async fn measure(reorgs: u64, base: &Path, results: &mut Results) -> Result<()> {
+pub(crate) async fn measure(reorgs: u64, base: &Path, results: &mut Figures) -> Result<()> {
     let folder = tempfile::tempdir_in(base)?;
     let (_, chain) = funded(100)?;
     fs::write(folder.path().join("genesis.json"), serde_json::to_vec(chain.spec.genesis())?)?;

@@ -2,11 +2,11 @@
 
 use alloy_primitives::{Address, U256, hex};
 use eyre::Result;
+use openledger_figures::{Figures, median};
 
 use crate::{
     code::{Code, times},
     machine::{Call, Machine, SENDER, State, set_code},
-    report::{Results, median},
     selectors::Measured,
     trace::recover,
 };
@@ -140,7 +140,7 @@ impl Loop {
 }
 
 /// Fills blocks with each and compares the slowest of both kinds.
-pub(crate) fn measure(slowest: &mut [Measured], rounds: usize, results: &mut Results) -> Result<()> {
+pub(crate) fn measure(slowest: &mut [Measured], rounds: usize, results: &mut Figures) -> Result<()> {
     let mut loops = Vec::new();
     for (name, code) in candidates() {
         match Loop::new(name, code)? {

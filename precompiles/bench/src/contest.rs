@@ -2,10 +2,10 @@
 
 use alloy_primitives::{Bytes, hex};
 use eyre::{OptionExt, Result};
+use openledger_figures::{Figures, median};
 
 use crate::{
     own::Own,
-    report::{Results, median},
     rows::{NAMES, Row, rows},
     same::Interface,
 };
@@ -20,7 +20,7 @@ pub(crate) fn deployed(artifact: &str) -> Result<Bytes> {
 }
 
 /// Gas, and what was touched, of a row's calls.
-fn weigh(row: &mut Row, name: &str, results: &mut Results) -> Result<f64> {
+fn weigh(row: &mut Row, name: &str, results: &mut Figures) -> Result<f64> {
     let (mut gas, mut read, mut changed, mut new, mut code) = (0, 0, 0, 0, 0);
     for (machine, call) in row {
         let run = machine.run(call)?;
@@ -54,7 +54,7 @@ fn time(row: &mut Row) -> Result<f64> {
     Ok(micros)
 }
 
-pub(crate) fn measure(rounds: usize, results: &mut Results) -> Result<()> {
+pub(crate) fn measure(rounds: usize, results: &mut Figures) -> Result<()> {
     let (ours, same, own) = (Interface::precompiles()?, Interface::solidity()?, Own::new()?);
     let mut contenders = [rows(&ours)?, rows(&same)?, rows(&own)?];
     for (index, name) in NAMES.into_iter().enumerate() {

@@ -21,8 +21,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use eyre::Result;
-
-use crate::report::Results;
+use openledger_figures::{Figures, write_tables};
 
 /// Measures the precompiles, and writes numbers and a table.
 #[derive(Debug, Parser)]
@@ -66,7 +65,7 @@ enum Part {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wants = |part| arguments.only.is_empty() || arguments.only.contains(&part);
-    let mut results = Results::load(&arguments.json);
+    let mut results = Figures::load(&arguments.json);
     if wants(Part::Contest) {
         contest::measure(arguments.rounds, &mut results)?;
         results.write_json(&arguments.json)?;
@@ -80,12 +79,8 @@ fn main() -> Result<()> {
     }
     results.write_json(&arguments.json)?;
     if let Some(path) = &arguments.docs {
-        results.write_tables(
-            path,
-            &arguments.date,
-            &arguments.command_line,
-            &rows::NAMES.map(String::from),
-        )?;
+        let tables = report::tables(&results, &rows::NAMES);
+        write_tables(path, "precompiles", &arguments.date, &arguments.command_line, &tables)?;
     }
     Ok(())
 }

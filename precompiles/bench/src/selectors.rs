@@ -4,6 +4,7 @@ use std::{cmp::Ordering, time::Duration};
 
 use alloy_primitives::{Address, U256};
 use eyre::{Result, ensure};
+use openledger_figures::{Figures, least};
 use openledger_precompiles::{Backend, Call as How, Frame, Meter, execute};
 use revm::{context_interface::cfg::GasParams, primitives::hardfork::SpecId};
 
@@ -11,7 +12,6 @@ use crate::{
     cases::Case,
     code::{caller, times},
     machine::{Call, Machine, SENDER, State, set_code, state_of},
-    report::{Results, least},
     trace::{Trace, Tracer, slots, twin},
 };
 
@@ -159,7 +159,7 @@ pub(crate) struct Measured {
 }
 
 /// Compares every case with its twin; gives them with the slowest by gas first.
-pub(crate) fn measure(cases: &[Case], rounds: usize, results: &mut Results) -> Result<Vec<Measured>> {
+pub(crate) fn measure(cases: &[Case], rounds: usize, results: &mut Figures) -> Result<Vec<Measured>> {
     let mut all = Vec::with_capacity(cases.len());
     let mut worst: std::collections::BTreeMap<String, (f64, f64, f64)> = std::collections::BTreeMap::new();
     for case in cases {
