@@ -178,9 +178,9 @@ macro_rules! record {
 /// Loads a record from `slot` on.
 pub(crate) fn load<R: Record>(frame: &mut Frame<'_>, account: Address, slot: U256) -> Result<R> {
     let mut slots = R::Slots::default();
-    for (index, word) in slots.as_mut().iter_mut().enumerate() {
-        *word = frame.sload(account, slot.wrapping_add(U256::from(index)))?;
-    }
+    let all = (0..slots.as_ref().len()).map(|index| slot.wrapping_add(U256::from(index)));
+    let mut empty = slots.as_mut().iter_mut();
+    frame.sload_each(account, all, |found| empty.by_ref().take(1).for_each(|word| *word = found))?;
     Ok(R::unpack(slots.as_ref()))
 }
 
@@ -191,10 +191,9 @@ pub(crate) fn store<R: Record>(
     slot: U256,
     record: &R,
 ) -> Result<()> {
-    for (index, word) in record.pack().as_ref().iter().enumerate() {
-        frame.sstore(account, slot.wrapping_add(U256::from(index)), *word)?;
-    }
-    Ok(())
+    let words = record.pack();
+    let all = words.as_ref().iter().enumerate();
+    frame.sstore_each(account, all.map(|(index, word)| (slot.wrapping_add(U256::from(index)), *word)))
 }
 
 /// Stores those slots of a record that differ from what was loaded.
@@ -206,12 +205,9 @@ pub(crate) fn update<R: Record>(
     new: &R,
 ) -> Result<()> {
     let (old, new) = (old.pack(), new.pack());
-    for (index, (old, new)) in old.as_ref().iter().zip(new.as_ref()).enumerate() {
-        if old != new {
-            frame.sstore(account, slot.wrapping_add(U256::from(index)), *new)?;
-        }
-    }
-    Ok(())
+    let all = old.as_ref().iter().zip(new.as_ref()).enumerate();
+    let changed = all.filter(|(_, (old, new))| old != new);
+    frame.sstore_each(account, changed.map(|(index, (_, new))| (slot.wrapping_add(U256::from(index)), *new)))
 }
 
 #[cfg(test)]
