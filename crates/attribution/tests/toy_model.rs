@@ -209,3 +209,26 @@ fn preview_of_a_row_is_close_to_what_it_scores_once_it_is_there() {
     let correlation = openledger_attribution::retraining::spearman(&previewed, &scored);
     assert!(correlation > 0.8, "{correlation}: {previewed:?} {scored:?}");
 }
+
+#[test]
+fn full_disk_ends_gradients_with_an_error_and_leaves_no_half_file() {
+    let (model, adapter, mut cache) = toy();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.gradients");
+    let partial = path.with_extension("partial");
+    // A device that is always full stands where the file would grow.
+    std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
+    let mut build = || GradientStore::build(&path, &model, &adapter, &mut cache, &rows(), |_| ());
+    let error = build().unwrap_err();
+    assert!(matches!(error, AttributionError::Io { .. }));
+    let said = error.to_string();
+    assert!(said.contains("No space left") && said.contains("check space"), "{said}");
+    assert!(!path.exists() && partial.symlink_metadata().is_err());
+    assert_eq!(build().unwrap().len(), 9, "with room it goes on");
+
+    let file = folder.path().join("adapter.safetensors");
+    std::os::unix::fs::symlink("/dev/full", file.with_extension("partial")).unwrap();
+    assert!(adapter.save(&file).unwrap_err().to_string().contains("No space left"));
+    assert!(!file.exists());
+    adapter.save(&file).unwrap();
+}

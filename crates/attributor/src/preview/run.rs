@@ -14,7 +14,8 @@ use alloy_signer_local::PrivateKeySigner;
 use openledger_abi::IAttribution;
 use openledger_attribution::{ClusterConfig, ClusterRow, Clusters, RowSketch, gradients};
 use openledger_model::{Adapter, BaseModel, Device, ModelError, PrefixCache, Sequence};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+use tokio::time::sleep;
 
 /// Rows of one preview, and receipts that they are scored for.
 const MAX_ROWS: usize = 4_096;
@@ -25,6 +26,9 @@ const ROWS_AT_A_TIME: usize = 16;
 const MAX_LIST_BYTES: usize = 64 << 20;
 const MAX_ADAPTER_BYTES: usize = 1 << 30;
 const MAX_SKETCH_BYTES: usize = 32 << 20;
+/// How often a busy attributor is asked for a sketch, and how long is waited between.
+const TRIES: usize = 60;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is previewed.
 #[derive(Clone)]
@@ -96,6 +100,19 @@ async fn name_of(attributor: &str, model: u64) -> Result<String, AttributorError
     }
 }
 
+/// The sketch of a receipt, if there is one. The attributor takes one at a time and is asked again while it is busy.
+async fn sketch_of(attributor: &str, request: B256) -> Result<Option<Vec<u8>>, AttributorError> {
+    let url = format!("{attributor}/v1/receipts/{request}/preview");
+    for _ in 0..TRIES {
+        match fetch(&url, None, MAX_SKETCH_BYTES).await {
+            Err(AttributorError::NotFound(reason)) if reason.contains(" 404 ") => return Ok(None),
+            Err(AttributorError::NotFound(reason)) if reason.contains(" 429 ") => sleep(PAUSE).await,
+            bytes => return bytes.map(Some),
+        }
+    }
+    Err(AttributorError::Busy("the attributor takes other sketches"))
+}
+
 /// How all sketches are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Drawn {
@@ -127,13 +144,9 @@ async fn answers(
             missing += 1;
             continue;
         }
-        let url = format!("{attributor}/v1/receipts/{request}/preview");
-        let bytes = match fetch(&url, None, MAX_SKETCH_BYTES).await {
-            Err(AttributorError::NotFound(reason)) if reason.contains(" 404 ") => {
-                missing += 1;
-                continue;
-            }
-            bytes => bytes?,
+        let Some(bytes) = sketch_of(attributor, request).await? else {
+            missing += 1;
+            continue;
         };
         let invalid =
             |what: &str| AttributorError::Invalid(format!("the sketch of receipt {request} {what}"));
