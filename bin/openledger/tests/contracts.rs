@@ -45,11 +45,7 @@ fn run(client: &str, datadir: &Path, arguments: &[&str]) -> String {
     if client.ends_with(".mjs") {
         command.arg(&path);
     }
-    let output = command
-        .arg(datadir)
-        .args(arguments)
-        .output()
-        .unwrap();
+    let output = command.arg(datadir).args(arguments).output().unwrap();
     assert!(output.status.success(), "{client}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
