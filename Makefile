@@ -5,7 +5,7 @@ forge := $(CURDIR)/contracts/node_modules/@foundry-rs/forge-linux-amd64/bin/forg
 shared := $(or $(OPENLEDGER_SHARED),../shared)
 
 .PHONY: help setup devnet build test format clippy deny nextest doctest contracts conformance differential mutants \
-	bench-attribution gaming bench-core bench-precompiles clean-devnet
+	bench-attribution bench-gpu gaming bench-core bench-precompiles clean-devnet
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,9 +25,13 @@ clean-devnet: ## remove the default devnet folder
 test: setup format clippy deny contracts nextest doctest ## everything that CI checks
 	@echo "make test: all passed"
 
-bench-attribution: setup ## attribution beside its Python peers; installs them (3 GB) under target/bench
-	cargo build --locked --workspace --bin attributor --bin attributor-torch --example store_speed --example lm_rows
+bench-attribution: setup ## attribution beside its Python peers; installs them (3 GB) under target/bench; ARGS="transformer gaming" measures those too
+	cargo build --locked --workspace --bin attributor --bin attributor-torch --example store_speed \
+		--example projection_recall --example lm_rows
 	bench/attribution/run.sh $(ARGS)
+
+bench-gpu: ## the same program on a CUDA device beside the CPU; skipped without one; ARGS="--rows 64"
+	bench/gpu/run.sh $(ARGS)
 
 gaming: setup ## play a market with every attack on attribution, 20 times; ARGS="--seeds 4 --undefended"
 	cargo build --locked --workspace --bin attributor --bin attributor-torch

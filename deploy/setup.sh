@@ -52,16 +52,16 @@ install_cargo_tool() { # name version
     cargo install --quiet --locked --debug --root "$home" "$name@$version" || die "could not build $name $version"
 }
 
-# --- npm: anvil, forge, cast, solc, the OP contracts -------------------------------------------
-install_npm_packages() {
-    local stamp=contracts/node_modules/.package-lock.json
-    if [[ -f $stamp && ! contracts/package-lock.json -nt $stamp ]]; then
-        say "npm packages: present"
+# --- npm: anvil, forge, cast, solc, the OP contracts; viem and ethers for the clients -----------
+install_npm_packages() { # folder
+    local stamp=$1/node_modules/.package-lock.json
+    if [[ -f $stamp && ! $1/package-lock.json -nt $stamp ]]; then
+        say "npm packages of $1: present"
         return
     fi
-    say "npm packages: installing"
-    (cd contracts && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >/dev/null ||
-        die "npm could not install contracts/package-lock.json"
+    say "npm packages of $1: installing"
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >/dev/null ||
+        die "npm could not install $1/package-lock.json"
     touch "$stamp"
 }
 
@@ -159,7 +159,8 @@ mkdir -p "$cache/dl"
 
 install_debian_packages
 check_rust
-install_npm_packages
+install_npm_packages contracts
+install_npm_packages testdata/clients
 install_libtorch
 install_model
 install_rocksdb

@@ -9,4 +9,4 @@ cargo build --locked --quiet -p openledger-differential --bin mutants
 mkdir -p "$tree"
 find "$tree" -mindepth 1 -delete
 git archive HEAD | tar -x -C "$tree"
-target/debug/mutants --tree "$tree" --target "$PWD/target/mutants/target" "$@"
+"${CARGO_TARGET_DIR:-target}/debug/mutants" --tree "$tree" --target "$PWD/target/mutants/target" "$@"

@@ -13,7 +13,7 @@ mod payouts;
 
 pub use frame::{
     Activations, ActiveForks, Backend, Call, EvmBackend, Failure, Frame, Function, IPrecompile, Loaded,
-    MAX_CALLDATA, MemoryBackend, Meter, Purity, Result, Work,
+    MAX_CALLDATA, MemoryBackend, Meter, Purity, Result, Slots, Work,
 };
 pub use genesis::{CODE, Parameters, genesis_storage};
 pub use install::{Precompile, execute, install, install_scheduled};

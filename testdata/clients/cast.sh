@@ -2,20 +2,9 @@
 # Deploys AnswerDesk on a devnet with cast and uses every precompile through it.
 set -euo pipefail
 
-fail() { local said="$*"; printf 'failed: cast: %s\n' "${said:0:500}" >&2; exit 1; }
-
 [[ $# == 1 ]] || { echo "usage: cast.sh D, where D is a folder with devnet.json" >&2; exit 2; }
-contracts=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../contracts" && pwd)
-cast=$contracts/node_modules/@foundry-rs/cast-linux-amd64/bin/cast
-devnet=$1/devnet.json
-[[ -x $cast ]] || fail "no cast: run npm ci --ignore-scripts in contracts"
-[[ -f $devnet ]] || fail "no $devnet"
-
-ETH_RPC_URL=$(jq -er .l2_http "$devnet")
-export ETH_RPC_URL
-client=$(jq -er '.accounts[] | select(.name == "client")' "$devnet") || fail "$devnet has no account named client"
-keeper=$(jq -er .address <<<"$client")
-key=$(jq -er .private_key <<<"$client")
+source "$(dirname "${BASH_SOURCE[0]}")/devnet.sh"
+keeper=$client
 
 Datanets=0x4F50454E00000000000000000000000000000001
 Attribution=0x4f50454E00000000000000000000000000000002

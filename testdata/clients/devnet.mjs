@@ -1,16 +1,16 @@
-// What viem.mjs, ethers.mjs and proofs.mjs share: the devnet that the first argument names, the ABIs, and checks.
+// What the clients in JavaScript share: the devnet that the first argument names, the ABIs, and checks.
 import { deepStrictEqual } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const folder = process.argv[2];
 if (!folder || process.argv.length !== 3) {
-  console.error("usage: node viem.mjs D, node ethers.mjs D or node proofs.mjs D, where D is a folder with devnet.json");
+  console.error("usage: node CLIENT.mjs D, where D is a folder with devnet.json");
   process.exit(2);
 }
 
 const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
-const artifact = (name) => readJson(new URL(`../../contracts/artifacts/${name}.json`, import.meta.url));
+export const artifact = (name) => readJson(new URL(`../../contracts/artifacts/${name}.json`, import.meta.url));
 
 export const devnet = readJson(join(folder, "devnet.json"));
 export const account = devnet.accounts.find(({ name }) => name === "client");

@@ -3,23 +3,11 @@
 # `forge test` plays over the mocks.
 set -euo pipefail
 
-fail() { local said="$*"; printf 'failed: scenarios: %s\n' "${said:0:800}" >&2; exit 1; }
-
 (($# > 0)) || { echo "usage: scenarios.sh D [SCENARIO...], where D is a folder with devnet.json" >&2; exit 2; }
-contracts=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../contracts" && pwd)
-cast=$contracts/node_modules/@foundry-rs/cast-linux-amd64/bin/cast
-devnet=$1/devnet.json
+source "$(dirname "${BASH_SOURCE[0]}")/devnet.sh"
 shift
 scenarios=("$@")
 ((${#scenarios[@]})) || scenarios=(CooperativeScenario DeskScenario AgentScenario)
-[[ -x $cast ]] || fail "no cast: run npm ci --ignore-scripts in contracts"
-[[ -f $devnet ]] || fail "no $devnet"
-
-ETH_RPC_URL=$(jq -er .l2_http "$devnet")
-export ETH_RPC_URL
-client=$(jq -er '.accounts[] | select(.name == "client")' "$devnet") || fail "$devnet has no account named client"
-director=$(jq -er .address <<<"$client")
-key=$(jq -er .private_key <<<"$client")
 # A step may take much gas and catch errors on its way, which gas estimates mistake for its end.
 gas_limit=30000000
 
@@ -39,7 +27,7 @@ send() { # what, then cast's arguments; leaves the receipt in $receipt
 # Asks beforehand, to be told what is wrong: a receipt does not say it.
 rehearse() { # value
     local said data
-    said=$("$cast" call --from "$director" --value "$1" --gas-limit $gas_limit "$scenario" "play()" 2>&1) && return
+    said=$("$cast" call --from "$client" --value "$1" --gas-limit $gas_limit "$scenario" "play()" 2>&1) && return
     data=$(grep -oE '0x[0-9a-f]{8,}' <<<"$said" | tail -n1 || true)
     said+=" $("$cast" decode-error --sig "Failed(uint256,string)" "$data" 2>/dev/null | paste -sd' ' || true)"
     fail "$name: $said"

@@ -1,16 +1,18 @@
 //! `attributor evaluate`: retrains a model on subsets of its rows and says how truly its scores predict that.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{fs, ops::ControlFlow, path::PathBuf, time::Instant};
 
 use alloy_primitives::keccak256;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use eyre::{Context, Result, bail, ensure, eyre};
 use openledger_attribution::{
     faithfulness::{Judged, Plan, judge_language, judge_task},
     language::{LanguageConfig, LanguageTask},
-    retraining::{Method, ModelKind, Task},
+    retraining::{Method, Task},
 };
 use serde_json::json;
+
+use crate::form::Form;
 
 /// Retrain on random halves of the rows and print the LDS with its 95 % interval.
 ///
@@ -50,16 +52,6 @@ pub(crate) struct EvaluateArguments {
     threads: u32,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    /// Multinomial logistic regression.
-    Lr,
-    /// One hidden layer.
-    Mlp,
-    /// Three frozen layers with low-rank updates.
-    Lora,
-}
-
 impl EvaluateArguments {
     /// Retrains, judges, prints one line of JSON.
     pub(crate) fn run(self) -> Result<()> {
@@ -72,16 +64,12 @@ impl EvaluateArguments {
                 let left = seconds / done as f64 * (self.subsets - done) as f64;
                 eprintln!("{done} of {} halves retrained, {left:.0} s left", self.subsets);
             }
+            ControlFlow::Continue(())
         };
         let (judged, noise) = match (&self.input, self.model, &self.texts) {
             (Some(input), Some(form), None) => {
-                let kind = match form {
-                    Form::Lr => ModelKind::LogisticRegression,
-                    Form::Mlp => ModelKind::Mlp,
-                    Form::Lora => ModelKind::Lora,
-                };
                 let method: Method = self.method.parse()?;
-                judge_task(&Task::read(input, kind)?, method, plan, step)?
+                judge_task(&Task::read(input, form.into())?, method, plan, step)?
             }
             (None, _, Some(path)) => judge_language(&self.language(path)?, plan, step)?,
             _ => bail!("give either --input with --model, or --texts"),

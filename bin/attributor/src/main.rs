@@ -4,10 +4,12 @@
 mod case;
 mod challenge;
 mod evaluate;
+mod form;
 mod gaming;
 mod judge;
 mod lds;
 mod pinned;
+mod preview;
 mod processor;
 mod query;
 mod replay;
@@ -15,6 +17,7 @@ mod scores;
 mod serve;
 mod spans;
 mod store;
+mod throughput;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +42,7 @@ enum ToolCommand {
     Stake(judge::StakeArguments),
     Appoint(judge::AppointArguments),
     Replay(replay::ReplayArguments),
+    Preview(preview::PreviewArguments),
     Scores(scores::ScoresArguments),
     Lds(lds::LdsArguments),
     Store(store::StoreArguments),
@@ -46,10 +50,11 @@ enum ToolCommand {
     Evaluate(evaluate::EvaluateArguments),
     Gaming(gaming::GamingArguments),
     Spans(spans::SpansArguments),
+    Throughput(throughput::ThroughputArguments),
 }
 
 impl ToolCommand {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 18] = [
         "verify",
         "challenge",
         "appeal",
@@ -58,6 +63,7 @@ impl ToolCommand {
         "stake",
         "appoint",
         "replay",
+        "preview",
         "scores",
         "lds",
         "store",
@@ -65,6 +71,7 @@ impl ToolCommand {
         "evaluate",
         "gaming",
         "spans",
+        "throughput",
         "help",
     ];
 
@@ -79,12 +86,14 @@ impl ToolCommand {
             Self::Stake(stake) => stake.run().await.map(done),
             Self::Appoint(appoint) => appoint.run().await.map(done),
             Self::Replay(replay) => replay.run().await,
+            Self::Preview(preview) => preview.run().await.map(done),
             Self::Scores(scores) => tokio::task::block_in_place(|| scores.run()).map(done),
             Self::Lds(lds) => lds.run().map(done),
             Self::Store(store) => tokio::task::block_in_place(|| store.run()).map(done),
             Self::Query(query) => tokio::task::block_in_place(|| query.run()).map(done),
             Self::Evaluate(evaluate) => tokio::task::block_in_place(|| evaluate.run()).map(done),
             Self::Gaming(gaming) => tokio::task::block_in_place(|| gaming.run()).map(done),
+            Self::Throughput(throughput) => tokio::task::block_in_place(|| throughput.run()).map(done),
             Self::Spans(spans) => tokio::task::block_in_place(|| spans.run()).map(done),
         }
     }

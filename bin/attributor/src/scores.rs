@@ -2,9 +2,11 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use eyre::Result;
-use openledger_attribution::retraining::{Array, Method, ModelKind, Task, task_scores, write_floats};
+use openledger_attribution::retraining::{Array, Method, Task, task_scores, write_floats};
+
+use crate::form::Form;
 
 /// Score every training row for every test row of a trained model in a NumPy archive.
 #[derive(Debug, Args)]
@@ -29,28 +31,13 @@ pub(crate) struct ScoresArguments {
     threads: u32,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    /// Multinomial logistic regression.
-    Lr,
-    /// One hidden layer.
-    Mlp,
-    /// Three frozen layers with low-rank updates.
-    Lora,
-}
-
 impl ScoresArguments {
     /// Scores, writes, and prints one line of JSON.
     pub(crate) fn run(self) -> Result<()> {
         openledger_model::set_num_threads(i32::try_from(self.threads.clamp(1, 1024))?);
         let method: Method = self.method.parse()?;
-        let kind = match self.model {
-            Form::Lr => ModelKind::LogisticRegression,
-            Form::Mlp => ModelKind::Mlp,
-            Form::Lora => ModelKind::Lora,
-        };
         let started = Instant::now();
-        let task = Task::read(&self.input, kind)?;
+        let task = Task::read(&self.input, self.model.into())?;
         let scores = task_scores(&task, method, self.checkpoints)?;
         let (train, test, _) = task.sizes();
         write_floats(&self.output, "scores", &Array { shape: vec![train, test], values: scores.values })?;

@@ -17,8 +17,8 @@ use tracing_subscriber::EnvFilter;
 use crate::{pinned, processor::Processor};
 
 const TOOLS_HELP: &str = "Other commands, each with --help:\n  receipts: attributor verify, challenge, appeal, replay\n  \
-     judges: attributor judge, judge-key, stake, appoint\n  without a network: attributor scores, lds, store, query, \
-     evaluate, gaming, spans";
+     contributors: attributor preview\n  judges: attributor judge, judge-key, stake, appoint\n  without a network: attributor scores, lds, store, query, \
+     evaluate, gaming, spans,\n  throughput";
 
 /// OpenLedger's attributor.
 #[derive(Debug, Parser)]
@@ -60,6 +60,9 @@ pub(crate) struct ServeArguments {
     /// Most tokens of an answer.
     #[arg(long, default_value_t = 48)]
     max_answer_tokens: usize,
+    /// Give models' adapters and sketches of past answers to anyone, for `attributor preview`.
+    #[arg(long, env = "OPENLEDGER_PREVIEWS")]
+    previews: bool,
 }
 
 impl ServeArguments {
@@ -77,6 +80,7 @@ impl ServeArguments {
             bond_wei: parse_ether(&self.bond).wrap_err("--bond")?,
             max_answer_tokens: self.max_answer_tokens,
             public_url: self.public_url,
+            previews: self.previews,
         };
         let running = Attributor::start(config).await?;
         tokio::select! {

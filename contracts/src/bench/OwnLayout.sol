@@ -19,8 +19,8 @@ contract OwnLayout is Words {
 
     // Slot 0: platform 160, contributions 40, commitments 40. Slot 1: Datanets 24, models 24.
     uint256 private constant COUNTS = 1;
-    // accrued 96, Datanet 24, version 20, rows 24, flags 8.
-    uint256 private constant EARNERS = 2;
+    // An array, so that finding a payee hashes nothing: accrued 96, Datanet 24, version 20, rows 24, flags 8.
+    uint256 private constant EARNERS = 1 << 64;
     // owner 160, set of co-owners 16, uses 16, expiry 40, Datanet 24; +1 root.
     uint256 private constant TITLES = 3;
     // priority 40, block 40, deposit 96.
@@ -61,7 +61,7 @@ contract OwnLayout is Words {
     function publish(uint256 datanet, uint256 first, uint256 last, uint256 version, bytes32 root) external {
         if (address(uint160(get(slotOf(DATANETS, datanet)))) != msg.sender) revert Refused();
         for (uint256 c = first; c <= last; c++) {
-            uint256 place = slotOf(EARNERS, c);
+            uint256 place = EARNERS + c;
             uint256 earner = get(place);
             if (bits(earner, 96, 24) != datanet || bits(earner, 120, 20) != 0) revert Refused();
             put(place, earner | version << 120);
@@ -112,7 +112,7 @@ contract OwnLayout is Words {
         uint256 counts = get(0) + (1 << 160);
         put(0, counts);
         contribution = bits(counts, 160, 40);
-        put(slotOf(EARNERS, contribution), datanet << 96 | rows << 140);
+        put(EARNERS + contribution, datanet << 96 | rows << 140);
         place = slotOf(TITLES, contribution);
         put(place, uint160(msg.sender) | uses << 176 | expiry << 192 | datanet << 232);
         put(place + 1, uint256(root));
@@ -281,7 +281,7 @@ contract OwnLayout is Words {
                 uint256 part = uint24(share);
                 if (here <= last || part == 0) revert Refused();
                 last = here;
-                uint256 place = slotOf(EARNERS, contribution);
+                uint256 place = EARNERS + contribution;
                 uint256 earner = get(place);
                 check(earner, row, datasets);
                 ppm += part;
@@ -347,7 +347,7 @@ contract OwnLayout is Words {
 
     function draw(uint256[] calldata contributions) external {
         for (uint256 i = 0; i < contributions.length; i++) {
-            uint256 place = slotOf(EARNERS, contributions[i]);
+            uint256 place = EARNERS + contributions[i];
             uint256 earner = get(place);
             uint256 amount = uint96(earner);
             put(place, earner - amount);

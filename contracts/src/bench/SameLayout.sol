@@ -8,11 +8,13 @@ import {Words} from "./Words.sol";
 
 /// @title The precompiles' hot paths in Solidity that is written to be cheap: same interface, events, checks and storage.
 /// @notice Measured beside the precompiles and deployed nowhere else. The three layouts of docs/precompiles lie in one
-/// account, Attribution's slots from 100 and Payouts' from 200 on, so that nothing is spent on calls between contracts.
+/// account, Attribution's slots from 100, Payouts' from 200 and the array of earners from 2^64 on, so that nothing is spent
+/// on calls between contracts.
 /// Of the rules that a settlement of the measured kind cannot meet, it refuses what they would go on to judge: models with
 /// withdrawals that they have not seen, and rows of contributions with copies.
 contract SameLayout is Words {
     uint256 private constant SHARES_BASE = 106;
+    uint256 private constant EARNERS = 1 << 64;
 
     function commit(bytes32 commitment) external payable returns (uint64 priority) {
         uint256 deposit = get(0);
@@ -54,7 +56,7 @@ contract SameLayout is Words {
         put(place + 1, licence | uint256(expiry) << 16 | uint256(priority) << 80 | 1 << 192);
         put(place + 2, uint256(root));
         put(slotOf(slotOf(10, contribution), 0), uint160(msg.sender) | BPS << 160);
-        put(slotOf(9, contribution), uint256(datanet) << 96 | uint256(rows) << 208);
+        put(EARNERS + contribution, uint256(datanet) << 96 | uint256(rows) << 208);
         place = slotOf(8, uint160(msg.sender));
         put(place, get(place) + 1);
         emit IDatanets.Revealed(contribution, datanet, msg.sender, root, rows, licence, expiry, priority);
@@ -385,7 +387,7 @@ contract SameLayout is Words {
                 if (i == 0 || share.contribution != current) {
                     if (i != 0) putEarner(place, earner, due, current);
                     current = share.contribution;
-                    place = slotOf(9, current);
+                    place = EARNERS + current;
                     earner = get(place);
                     due = 0;
                 }
@@ -439,7 +441,7 @@ contract SameLayout is Words {
         if (contributions.length > 64) revert IPayouts.TooManyContributions(64, contributions.length);
         for (uint256 i = 0; i < contributions.length; i++) {
             uint64 contribution = contributions[i];
-            uint256 place = slotOf(9, contribution);
+            uint256 place = EARNERS + contribution;
             uint256 earner = get(place);
             if (bits(earner, 208, 24) == 0) revert IPayouts.UnknownContribution(contribution);
             uint256 amount = uint96(earner);

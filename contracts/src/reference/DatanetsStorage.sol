@@ -126,7 +126,7 @@ abstract contract DatanetsStorage is Reference, IDatanets {
     mapping(uint64 => mapping(uint32 => StoredVersion)) internal _versionOf;
     mapping(address => uint256) internal _datanetBalanceOf;
     mapping(address => uint256) internal _contributionBalanceOf;
-    mapping(uint64 => StoredEarner) internal _earnerOf;
+    mapping(uint64 => uint64[2 ** 32]) internal _withdrawals;
     mapping(uint64 => mapping(uint32 => OwnerSet)) internal _ownerSets;
     mapping(uint64 => mapping(address => bool)) internal _isModerator;
     mapping(uint64 => StoredChallenge) internal _challengeOf;
@@ -138,7 +138,7 @@ abstract contract DatanetsStorage is Reference, IDatanets {
     mapping(uint64 => mapping(address => uint64[32])) internal _grantModels;
     mapping(uint64 => uint128[16]) internal _ancestors;
     mapping(uint64 => uint64[2 ** 32]) internal _specials;
-    mapping(uint64 => uint64[2 ** 32]) internal _withdrawals;
+    StoredEarner[2 ** 40] internal _earnerOf;
 
     uint8 internal constant CLOSED = 1;
     uint8 internal constant APPROVAL_REQUIRED = 2;

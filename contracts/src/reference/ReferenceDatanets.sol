@@ -55,7 +55,8 @@ contract ReferenceDatanets is DatanetsRegistry, DatanetsVersions, DatanetsCluste
 
     // ── For the other two ──────────────────────────────────────────────────────────────────────────────────────────
 
-    function earner(uint64 contribution) external view returns (IDatanetsInternal.EarnerView memory) {
+    function earner(uint64 contribution) external view returns (IDatanetsInternal.EarnerView memory none) {
+        if (contribution >= _earnerOf.length) return none;
         StoredEarner storage e = _earnerOf[contribution];
         return IDatanetsInternal.EarnerView(
             e.accrued, e.datanet, e.receipts, e.sinceVersion, e.rows, e.flags & ERASED != 0, e.flags & HAS_COPIES != 0

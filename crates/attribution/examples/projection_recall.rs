@@ -1,9 +1,10 @@
 //! How many of exact influence's top 20 rows a projection finds, on SmolLM2's LoRA gradients of real text.
 //!
-//! `cargo run -p openledger-attribution --example projection_recall -- TEXTS.json [rows] [queries] [threads]`
+//! `cargo run -p openledger-attribution --example projection_recall -- TEXTS.json [rows] [queries] [threads] [sweep]`
 //!
 //! `TEXTS.json` holds strings. The adapter (rank 8 on query and value of all layers) is trained on the first
-//! quarter of the rows; the last texts are the queries. Exact is the damped Gram system of all rows.
+//! quarter of the rows; the last texts are the queries. Exact is the damped Gram system of all rows. Prints the
+//! recall of the default projection and damping as JSON, and with `sweep` that of others before it.
 
 use std::{error::Error, ops::ControlFlow, path::PathBuf, time::Instant};
 
@@ -41,43 +42,61 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds = start.elapsed().as_secs_f64();
     println!("{} gradients, {tokens} tokens, in {seconds:.1} s", rows.len());
 
-    for damping in [0.003, 0.01, 0.03] {
-        let influence = InfluenceConfig { damping, ..InfluenceConfig::default() };
-        let exact = exact(&taken, n, influence)?;
-        for (fitted, sketch, rank) in [
-            (n, 4096, n),
-            (n, 16_384, n),
-            (n, 65_536, n),
-            (n, 16_384, n / 2),
-            (n, 16_384, n / 4),
-            (n / 2, 16_384, n / 2),
-            (n / 4, 16_384, n / 4),
-        ] {
-            let config = ProjectionConfig { sketch, rank, seed: 0 };
-            let p = taken.n_parameters();
-            let projection = Projection::fit(&taken.values()[..fitted * p], p, config, influence)?;
-            let projected: Vec<Vec<f32>> = (0..n)
-                .filter_map(|i| taken.row(i))
-                .map(|row| projection.row(row))
-                .collect::<Result<_, _>>()?;
-            let mut found = 0;
-            for (query, exact) in exact.iter().enumerate() {
-                let query = projection.query(taken.row(n + query).ok_or("row")?)?;
-                let score = |row: &Vec<f32>| -> f64 {
-                    row.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-                };
-                let scores: Vec<f64> = projected.iter().map(score).collect();
-                let best = top(&scores);
-                found += top(exact).iter().filter(|row| best.contains(row)).count();
+    let default = ProjectionConfig::default();
+    if arguments.iter().any(|argument| argument == "sweep") {
+        for damping in [0.003, 0.01, 0.03] {
+            let influence = InfluenceConfig { damping, ..InfluenceConfig::default() };
+            let exact = exact(&taken, n, influence)?;
+            for (fitted, sketch, rank) in [
+                (n, 4096, n),
+                (n, 16_384, n),
+                (n, 65_536, n),
+                (n, 16_384, n / 2),
+                (n, 16_384, n / 4),
+                (n / 2, 16_384, n / 2),
+                (n / 4, 16_384, n / 4),
+            ] {
+                let config = ProjectionConfig { sketch, rank, seed: 0 };
+                let (recall, rank) = recall(&taken, &exact, fitted, config, influence)?;
+                println!(
+                    "damping {damping}: fitted on {fitted} of {n}, sketch {sketch}, rank {rank}: recall {recall:.3}"
+                );
             }
-            let recall = found as f64 / (TOP * queries) as f64;
-            println!(
-                "damping {damping}: fitted on {fitted} of {n}, sketch {sketch}, rank {}: recall@20 {recall:.3}",
-                projection.rank()
-            );
         }
     }
+    let influence = InfluenceConfig::default();
+    let (recall, rank) = recall(&taken, &exact(&taken, n, influence)?, n, default, influence)?;
+    let line = serde_json::json!({
+        "rows": n, "queries": queries, "sketch": default.sketch, "rank": rank, "damping": influence.damping,
+        "recall_at_20": recall,
+    });
+    println!("{line}");
     Ok(())
+}
+
+/// How many of the exact top rows a projection finds, on average over the queries, and how many directions it has.
+fn recall(
+    taken: &Gradients,
+    exact: &[Vec<f64>],
+    fitted: usize,
+    config: ProjectionConfig,
+    influence: InfluenceConfig,
+) -> Result<(f64, usize), Box<dyn Error>> {
+    let (p, n) = (taken.n_parameters(), taken.len() - exact.len());
+    let projection = Projection::fit(&taken.values()[..fitted * p], p, config, influence)?;
+    let rows = (0..n).filter_map(|i| taken.row(i));
+    let projected: Vec<Vec<f32>> = rows.map(|row| projection.row(row)).collect::<Result<_, _>>()?;
+    let mut found = 0;
+    for (query, exact) in exact.iter().enumerate() {
+        let query = projection.query(taken.row(n + query).ok_or("row")?)?;
+        let score = |row: &Vec<f32>| -> f64 {
+            row.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        let scores: Vec<f64> = projected.iter().map(score).collect();
+        let best = top(&scores);
+        found += top(exact).iter().filter(|row| best.contains(row)).count();
+    }
+    Ok((found as f64 / (TOP * exact.len()) as f64, projection.rank()))
 }
 
 /// Scores of the first `n` rows for each of the others, in full.

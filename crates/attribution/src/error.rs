@@ -41,6 +41,9 @@ pub enum AttributionError {
     /// The damped Gram matrix has no Cholesky factor.
     #[error("the Gram matrix is not positive definite at row {0}; raise the damping")]
     NotPositiveDefinite(usize),
+    /// The caller ended it.
+    #[error("cancelled")]
+    Cancelled,
     /// The model failed.
     #[error(transparent)]
     Model(#[from] openledger_model::ModelError),

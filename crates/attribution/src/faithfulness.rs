@@ -1,5 +1,7 @@
 //! How truly scores predict retraining, measured by retraining here.
 
+use std::ops::ControlFlow;
+
 use crate::{
     draw::Draw,
     error::AttributionError,
@@ -54,7 +56,7 @@ impl Plan {
         rows: usize,
         tests: usize,
         mut retrain: impl FnMut(&[usize], u64) -> Result<Vec<f32>, AttributionError>,
-        mut step: impl FnMut(usize),
+        mut step: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<(Truth, Option<f64>), AttributionError> {
         self.check()?;
         let mut draw = Draw::new(self.seed);
@@ -73,7 +75,9 @@ impl Plan {
             }
             subsets.push(subset);
             means.extend(sum);
-            step(done);
+            if step(done).is_break() {
+                return Err(AttributionError::Cancelled);
+            }
         }
         let noise = (self.trainings > 1).then(|| {
             let of = |kept: &[f64], test: usize| {
@@ -105,7 +109,7 @@ pub fn judge_task(
     task: &Task,
     method: Method,
     plan: Plan,
-    step: impl FnMut(usize),
+    step: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<(Vec<Judged>, Option<f64>), AttributionError> {
     let (rows, tests, _) = task.sizes();
     let retrain = |rows: &[usize], seed: u64| Ok(test_losses(task, &train(task, rows, seed)?)?.0);
@@ -127,7 +131,7 @@ pub fn judge_task(
 pub fn judge_language(
     task: &LanguageTask,
     plan: Plan,
-    step: impl FnMut(usize),
+    step: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<(Vec<Judged>, Option<f64>), AttributionError> {
     let (rows, tests) = task.sizes();
     let retrain = |rows: &[usize], seed: u64| task.test_losses(&task.train(rows, seed)?);
@@ -170,7 +174,12 @@ mod tests {
             Ok(vec![of(0) + seed as f32, of(1)])
         };
         let mut steps = 0;
-        let (truth, noise) = PLAN.truth(20, 2, retrain, |done| steps = done).unwrap();
+        let (truth, noise) = PLAN
+            .truth(20, 2, retrain, |done| {
+                steps = done;
+                ControlFlow::Continue(())
+            })
+            .unwrap();
         assert_eq!((steps, noise), (24, Some(1.0)));
         let scores: Vec<f32> =
             (0..20).flat_map(|row| [f32::from(row % 2 == 0), f32::from(row % 2 == 1)]).collect();
@@ -183,7 +192,7 @@ mod tests {
         for plan in
             [Plan { subsets: 3, ..PLAN }, Plan { trainings: 0, ..PLAN }, Plan { subsets: 9999, ..PLAN }]
         {
-            assert!(plan.truth(4, 1, |_, _| Ok(vec![0.0]), |_| ()).is_err());
+            assert!(plan.truth(4, 1, |_, _| Ok(vec![0.0]), |_| ControlFlow::Continue(())).is_err());
         }
     }
 
@@ -203,8 +212,21 @@ mod tests {
             ..LanguageConfig::default()
         };
         let task = LanguageTask::new(&texts[..12], &texts[12..], config).unwrap();
-        let (judged, noise) = judge_language(&task, PLAN, |_| ()).unwrap();
+        let (judged, noise) = judge_language(&task, PLAN, |_| ControlFlow::Continue(())).unwrap();
         assert_eq!(judged.len(), LanguageMethod::ALL.len());
         assert!(judged[0].lds.value > 0.2, "{judged:?} {noise:?}");
+    }
+
+    #[test]
+    fn evaluation_ends_where_its_caller_ends_it() {
+        let mut trained = 0;
+        let retrain = |_: &[usize], _| {
+            trained += 1;
+            Ok(vec![0.0])
+        };
+        let stop = |done| if done == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let ended = PLAN.truth(4, 1, retrain, stop);
+        assert!(matches!(ended, Err(AttributionError::Cancelled)));
+        assert_eq!(trained, 6, "three halves of two trainings");
     }
 }

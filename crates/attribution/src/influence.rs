@@ -86,6 +86,7 @@ pub struct Influence {
     /// What each row's products are multiplied by.
     scales: Vec<f64>,
     unit_length: bool,
+    lambda: f64,
 }
 
 impl Influence {
@@ -110,7 +111,20 @@ impl Influence {
             matrix[i * (n + 1)] += lambda;
         }
         let factor = Cholesky::factor(n, matrix)?;
-        Ok(Self { factor, scales, unit_length: config.unit_length })
+        Ok(Self { factor, scales, unit_length: config.unit_length, lambda })
+    }
+
+    /// λ.
+    pub const fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    pub(crate) const fn unit_length(&self) -> bool {
+        self.unit_length
+    }
+
+    pub(crate) fn scales(&self) -> &[f64] {
+        &self.scales
     }
 
     /// Scores of all rows, from the products of their gradients with the answer's and the length of

@@ -15,7 +15,7 @@
 use alloy_primitives::{B256, Keccak256};
 use tch::{Kind, Tensor};
 
-use crate::{error::AttributionError, influence::InfluenceConfig};
+use crate::{error::AttributionError, influence::InfluenceConfig, sketch::Sketch};
 
 /// Least mean square of a number, as a part of the mean over all numbers.
 const SQUARE_FLOOR: f64 = 1e-6;
@@ -148,15 +148,10 @@ impl Projection {
             let (found, wanted) = (gradient.len(), self.parameters);
             return Err(AttributionError::Invalid(format!("{found} numbers, the projection takes {wanted}")));
         }
-        let mut buckets = vec![0.0f64; self.config.sketch];
-        let mut square = 0.0;
-        for (at, &value) in gradient.iter().enumerate() {
-            let value = f64::from(value) * self.weights.get(at).map_or(1.0, |w| f64::from(*w));
-            square += value * value;
-            let mixed = mix(self.config.seed, at as u64);
-            let bucket = (mixed >> 32) as usize % buckets.len();
-            buckets[bucket] += if mixed & 1 == 0 { value } else { -value };
-        }
+        let weight = |at: usize| self.weights.get(at).map_or(1.0, |w| f64::from(*w));
+        let whitened = gradient.iter().enumerate().map(|(at, &value)| f64::from(value) * weight(at));
+        let ProjectionConfig { sketch: buckets, seed, .. } = self.config;
+        let (buckets, square) = Sketch { buckets, seed }.of(whitened);
         if !square.is_finite() {
             return Err(AttributionError::Invalid("a gradient is not finite".into()));
         }
@@ -178,18 +173,13 @@ fn inverse_root_mean_squares(values: &[f32], parameters: usize) -> Vec<f32> {
     squares.iter().map(weight).map(|s| if s > 0.0 { (1.0 / s.sqrt()) as f32 } else { 0.0 }).collect()
 }
 
-/// SplitMix64's finaliser over a seed and a place.
-const fn mix(seed: u64, place: u64) -> u64 {
-    let mut z = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::influence::{Gram, Influence};
+    use crate::{
+        influence::{Gram, Influence},
+        sketch::mix,
+    };
 
     /// Rows that share a few directions, as gradients do.
     fn rows(n: usize, parameters: usize) -> Vec<f32> {

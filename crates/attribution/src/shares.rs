@@ -84,8 +84,8 @@ pub fn attribute(scores: &Scores, config: ShareConfig) -> Result<Shares, Attribu
     })
 }
 
-/// Median plus so many standard deviations of the noise.
-fn noise_floor(values: &[i64], deviations: f64) -> f64 {
+/// Median plus so many standard deviations of the noise, in billionths.
+pub(crate) fn noise_floor(values: &[i64], deviations: f64) -> f64 {
     if values.len() < MIN_CLUSTERS_FOR_NOISE {
         return 0.0;
     }

@@ -50,15 +50,34 @@ impl GradientStore {
         adapter: &Adapter,
         cache: &mut PrefixCache,
         rows: &[Sequence],
-        mut progress: impl FnMut(usize),
+        progress: impl FnMut(usize),
     ) -> Result<Self, AttributionError> {
         let io = |source| AttributionError::Io { path: path.to_path_buf(), source };
         if rows.is_empty() {
             return Err(AttributionError::Invalid("there are no rows".into()));
         }
-        let parameters = adapter.n_parameters();
         let partial = path.with_extension("partial");
-        let mut writer = BufWriter::new(File::create(&partial).map_err(io)?);
+        let written = Self::write(&partial, model, adapter, cache, rows, progress)
+            .and_then(|()| std::fs::rename(&partial, path).map_err(io));
+        if let Err(error) = written {
+            // Half a file only takes space that may be what is lacking.
+            let _ = std::fs::remove_file(&partial);
+            return Err(error);
+        }
+        Self::open(path)
+    }
+
+    fn write(
+        path: &Path,
+        model: &BaseModel,
+        adapter: &Adapter,
+        cache: &mut PrefixCache,
+        rows: &[Sequence],
+        mut progress: impl FnMut(usize),
+    ) -> Result<(), AttributionError> {
+        let io = |source| AttributionError::Io { path: path.to_path_buf(), source };
+        let parameters = adapter.n_parameters();
+        let mut writer = BufWriter::new(File::create(path).map_err(io)?);
         writer.write_all(&[0; HEADER_BYTES]).map_err(io)?;
         let mut hasher = Keccak256::new();
         let mut done = 0;
@@ -81,9 +100,7 @@ impl GradientStore {
         header.extend(hasher.finalize());
         let file = writer.into_inner().map_err(|e| io(e.into_error()))?;
         file.write_all_at(&header, 0).map_err(io)?;
-        file.sync_all().map_err(io)?;
-        std::fs::rename(&partial, path).map_err(io)?;
-        Self::open(path)
+        file.sync_all().map_err(io)
     }
 
     /// Opens a file and checks all of it against its checksum.

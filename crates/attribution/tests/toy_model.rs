@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use openledger_attribution::{
-    AttributionError, GradientStore, InfluenceConfig, Scorer, gradients, gradients_on_threads, length,
+    AnswerSketch, AttributionError, GradientStore, InfluenceConfig, RowSketch, Scorer, ShareConfig,
+    gradients, gradients_on_threads, length,
 };
 use openledger_model::{
     Adapter, BaseModel, Device, LoraConfig, ModelConfig, PrefixCache, Sequence, TrainConfig, train,
@@ -167,4 +168,67 @@ fn adapter_of_another_base_and_rows_beyond_the_context_are_refused() {
     let row = Sequence::new(long(65), 1).unwrap();
     assert!(gradients(&model, &adapter, &mut cache, &[&row]).is_err());
     assert_eq!(gradients(&model, &adapter, &mut cache, &[]).unwrap().len(), 0);
+}
+
+/// What each of the last rows would score, beside the others, for an answer.
+#[test]
+fn preview_of_a_row_is_close_to_what_it_scores_once_it_is_there() {
+    let (model, adapter, mut cache) = toy();
+    let row = |seed: u32| (0..5 + seed % 4).map(|i| (seed * 11 + i * i * (seed + 1)) % 50).collect();
+    let all: Vec<Sequence> = (0..48).map(|i| Sequence::new(row(i), 1).unwrap()).collect();
+    let config = InfluenceConfig { damping: 0.05, ..InfluenceConfig::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let mut scorer = |rows: &[Sequence], name: &str| {
+        let path = folder.path().join(name);
+        let store = GradientStore::build(&path, &model, &adapter, &mut cache, rows, |_| ()).unwrap();
+        Scorer::new(store, config).unwrap()
+    };
+    let known = scorer(&all[..40], "known");
+    let answer_of = |cache: &mut PrefixCache, sequence: &Sequence| {
+        gradients(&model, &adapter, cache, &[sequence]).unwrap()
+    };
+    let (mut previewed, mut scored) = (vec![], vec![]);
+    for new in 40..48 {
+        let mut rows = all[..40].to_vec();
+        rows.push(all[new].clone());
+        let with = scorer(&rows, &format!("with{new}"));
+        let mut cache = PrefixCache::new(1, 1 << 20);
+        let gradient = answer_of(&mut cache, &all[new]);
+        for asked in [new, (new + 3) % 8 + 40, 5, 17] {
+            let answer = answer_of(&mut cache, &all[asked]);
+            let sketch = AnswerSketch::take(&known, &answer, ShareConfig::default(), 1 << 16, 7).unwrap();
+            assert_eq!(sketch.rows, 40);
+            let row = RowSketch::of(gradient.row(0).unwrap(), known.weights(), true, 1 << 16, 7).unwrap();
+            previewed.push(sketch.score(&row).unwrap());
+            scored.push(with.scores(&answer).unwrap()[40]);
+        }
+    }
+    // The very row as the answer, every fourth, stands out in both.
+    let own = |scores: &[f64]| scores.iter().step_by(4).sum::<f64>() / 8.0;
+    assert!(own(&previewed) > 0.5 * own(&scored) && own(&previewed) < 1.5 * own(&scored));
+    let correlation = openledger_attribution::retraining::spearman(&previewed, &scored);
+    assert!(correlation > 0.8, "{correlation}: {previewed:?} {scored:?}");
+}
+
+#[test]
+fn full_disk_ends_gradients_with_an_error_and_leaves_no_half_file() {
+    let (model, adapter, mut cache) = toy();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.gradients");
+    let partial = path.with_extension("partial");
+    // A device that is always full stands where the file would grow.
+    std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
+    let mut build = || GradientStore::build(&path, &model, &adapter, &mut cache, &rows(), |_| ());
+    let error = build().unwrap_err();
+    assert!(matches!(error, AttributionError::Io { .. }));
+    let said = error.to_string();
+    assert!(said.contains("No space left") && said.contains("check space"), "{said}");
+    assert!(!path.exists() && partial.symlink_metadata().is_err());
+    assert_eq!(build().unwrap().len(), 9, "with room it goes on");
+
+    let file = folder.path().join("adapter.safetensors");
+    std::os::unix::fs::symlink("/dev/full", file.with_extension("partial")).unwrap();
+    assert!(adapter.save(&file).unwrap_err().to_string().contains("No space left"));
+    assert!(!file.exists());
+    adapter.save(&file).unwrap();
 }

@@ -28,4 +28,7 @@ pub struct AttributorConfig {
     pub max_answer_tokens: usize,
     /// Where judges find this service; its own address where it is left out.
     pub public_url: Option<String>,
+    /// Whether sketches of past answers, and models' adapters, are given to anyone who asks, so that contributors can
+    /// see what their rows would have earned.
+    pub previews: bool,
 }

@@ -25,6 +25,26 @@ pub enum AttributorError {
     /// Too much is waiting.
     #[error("busy: {0}, try again later")]
     Busy(&'static str),
+    /// What this token has unfinished fills its quota.
+    #[error("{0}")]
+    QuotaFull(String),
+    /// More than this token's quota by itself.
+    #[error("{0}")]
+    AboveQuota(String),
+    /// It does not fit into memory.
+    #[error(
+        "{what} needs up to {needed_mib} MiB of {place} and {free_mib} MiB are free: make room, or order less at a time"
+    )]
+    NoMemory {
+        /// The work.
+        what: &'static str,
+        /// Which memory.
+        place: &'static str,
+        /// What it takes at most, with a margin.
+        needed_mib: u64,
+        /// What there is now.
+        free_mib: u64,
+    },
     /// A call or transaction reverted on chain.
     #[error("the chain refuses: {0}")]
     Reverted(String),
@@ -93,12 +113,13 @@ impl AttributorError {
             )
             | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::AboveQuota(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoMemory { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) | Self::Reverted(_) | Self::Expired(_) => StatusCode::CONFLICT,
-            Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy(_) | Self::QuotaFull(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Chain(_) => StatusCode::BAD_GATEWAY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }

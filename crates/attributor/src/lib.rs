@@ -9,8 +9,12 @@ mod court;
 mod dataset;
 mod error;
 mod http;
+mod jobs;
 mod journal;
 mod lab;
+mod memory;
+mod preview;
+mod progress;
 mod records;
 mod service;
 mod signature;
@@ -31,6 +35,13 @@ pub use court::{
     VerifyReport, appeal, appoint, challenge, stake, verify,
 };
 pub use error::AttributorError;
+pub use jobs::{
+    EvaluatedMethod, Evaluation, GivenAnswer, JobKind, JobOrder, JobRecord, JobResult, JobState,
+    RowInfluence, ScoredAnswer,
+};
+pub use preview::{
+    PreviewPlan, PreviewReport, PublishedSketch, ReceiptPreview, RowPreview, RowReason, Trend, preview,
+};
 pub use records::{
     AnswerRecord, AnswerRequest, AnswerState, ClusterCredit, ContributionUpload, DatasetVersion, HeldOut,
     ModelRecord, OnChain, RowRef, TrainingRecord, TrainingRequest, TrainingSettings, TrainingState,

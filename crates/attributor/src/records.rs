@@ -4,32 +4,38 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use openledger_abi::IPayouts;
 use openledger_content_store::Row;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What on chain rows belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnChain {
     /// The contribution of this number: the rows are revealed.
     Contribution(u64),
     /// A commitment to them that the owner made with this salt and has not revealed yet.
+    #[schema(value_type = String)]
     CommitmentSalt(B256),
 }
 
 /// Rows offered by their owner.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContributionUpload {
     /// The Datanet they are for.
     pub datanet: u64,
     /// Who owns them.
+    #[schema(value_type = String)]
     pub owner: Address,
     /// Their Merkle root.
+    #[schema(value_type = String)]
     pub root: B256,
     /// What on chain they belong to.
     pub on_chain: OnChain,
     /// The rows, in order.
+    #[schema(value_type = Vec<Object>)]
     pub rows: Vec<Row>,
     /// The owner's EIP-191 signature over [`upload_message`].
+    #[schema(value_type = String)]
     pub signature: Bytes,
 }
 
@@ -44,7 +50,7 @@ pub fn answer_message(request_id: B256) -> String {
 }
 
 /// Training knobs; what is left out takes the service's default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingSettings {
     /// LoRA rank.
@@ -60,7 +66,7 @@ pub struct TrainingSettings {
 }
 
 /// An order to train and register a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingRequest {
     /// Name, unique here: letters, digits, `-` and `_`, at most 64.
@@ -73,7 +79,7 @@ pub struct TrainingRequest {
 }
 
 /// A version of a Datanet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DatasetVersion {
     /// The Datanet.
     pub datanet: u64,
@@ -82,7 +88,7 @@ pub struct DatasetVersion {
 }
 
 /// Loss on rows of one Datanet that were kept out of training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HeldOut {
     /// The Datanet.
     pub datanet: u64,
@@ -95,7 +101,7 @@ pub struct HeldOut {
 }
 
 /// A row by its place on chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct RowRef {
     /// The contribution.
     pub contribution: u64,
@@ -104,18 +110,21 @@ pub struct RowRef {
 }
 
 /// A trained model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ModelRecord {
     /// Number on chain; `None` until registered.
     pub model: Option<u64>,
     /// What it was trained on.
     pub datasets: Vec<DatasetVersion>,
     /// Hash of the adapter.
+    #[schema(value_type = String)]
     pub adapter_hash: B256,
     /// Hash of the training transcript.
+    #[schema(value_type = String)]
     pub training_hash: B256,
     /// Merkle root over the training's checkpoints.
     #[serde(default)]
+    #[schema(value_type = String)]
     pub checkpoint_root: B256,
     /// Loss of the first step.
     pub loss_first: f64,
@@ -127,12 +136,16 @@ pub struct ModelRecord {
     pub rows: Vec<RowRef>,
     /// Near-duplicates of them that were left out.
     pub duplicates: usize,
+    /// Rows left out because the model cannot take them: longer than its context, or empty.
+    #[serde(default)]
+    pub misfits: usize,
     /// Seconds by phase.
+    #[schema(value_type = Vec<Vec<Object>>)]
     pub seconds: Vec<(String, f64)>,
 }
 
 /// Where a training stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum TrainingState {
     /// Waiting for the model's thread or the chain.
@@ -163,7 +176,7 @@ pub enum TrainingState {
 }
 
 /// A training in the journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrainingRecord {
     /// The order.
     pub request: TrainingRequest,
@@ -175,16 +188,19 @@ pub struct TrainingRecord {
 }
 
 /// The prompt of an escrowed request.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerRequest {
     /// The request on chain.
+    #[schema(value_type = String)]
     pub request_id: B256,
     /// The prompt.
     pub prompt: String,
     /// The salt of the prompt's hash on chain.
+    #[schema(value_type = String)]
     pub salt: B256,
     /// The payer's EIP-191 signature over [`answer_message`].
+    #[schema(value_type = String)]
     pub signature: Bytes,
 }
 
@@ -196,7 +212,7 @@ impl std::fmt::Debug for AnswerRequest {
 }
 
 /// A cluster's part of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClusterCredit {
     /// Contribution of the canonical row.
     pub contribution: u64,
@@ -207,7 +223,7 @@ pub struct ClusterCredit {
 }
 
 /// Where a request stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum AnswerState {
     /// Waiting.
@@ -217,6 +233,7 @@ pub enum AnswerState {
         /// Block of the receipt.
         block: u64,
         /// Transaction of the receipt.
+        #[schema(value_type = String)]
         transaction: B256,
     },
     /// It cannot be settled; the payer gets a refund after the deadline.
@@ -227,15 +244,18 @@ pub enum AnswerState {
 }
 
 /// A request in the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AnswerRecord {
     /// The request.
+    #[schema(value_type = String)]
     pub request_id: B256,
     /// The model asked.
     pub model: u64,
     /// Who pays.
+    #[schema(value_type = String)]
     pub payer: Address,
     /// Most the answer may cost, wei.
+    #[schema(value_type = String)]
     pub max_fee_wei: U256,
     /// Unix seconds from which on it cannot be settled.
     #[serde(default)]
@@ -244,17 +264,22 @@ pub struct AnswerRecord {
     #[serde(flatten)]
     pub state: AnswerState,
     /// Root under which the prompt is stored.
+    #[schema(value_type = String)]
     pub prompt_root: B256,
     /// Root under which the answer is stored, once there is one.
+    #[schema(value_type = Option<String>)]
     pub answer_root: Option<B256>,
     /// Root under which is stored what a re-run needs, once there is an answer.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub inputs_root: Option<B256>,
     /// Hash of the answer, once there is one; written before anything is sent, so that a receipt is of this answer.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub answer_hash: Option<B256>,
     /// Merkle root of the scores, once there is an answer.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub score_root: Option<B256>,
     /// Tokens of the prompt, as the model sees it.
     pub tokens_in: u32,

@@ -2,13 +2,22 @@
 
 use crate::{
     AnswerRecord, AnswerState, AttributorConfig, AttributorError, TrainingRecord, TrainingState, answering,
-    chain::Chain, court::Deliveries, http, journal::Journal, lab::Lab, token::OperatorToken, training,
-    uploads,
+    chain::Chain,
+    court::Deliveries,
+    http,
+    jobs::{self, Callers},
+    journal::Journal,
+    lab::Lab,
+    preview::Previews,
+    progress::{Progress, training_key},
+    token::OperatorToken,
+    training, uploads,
 };
 use alloy_primitives::{B256, U256};
+use metrics::counter;
 use openledger_abi::IAttribution;
 use openledger_content_store::{ContentStore, MasterKey, Row};
-use openledger_model::{ModelConfig, ModelError};
+use openledger_model::{Device, ModelConfig, ModelError};
 use std::{
     fs,
     future::Future,
@@ -47,6 +56,12 @@ pub(crate) struct Shared {
     pub(crate) split: IAttribution::Split,
     pub(crate) max_answer_tokens: usize,
     pub(crate) operator_token: OperatorToken,
+    /// Who else may order jobs.
+    pub(crate) callers: Callers,
+    pub(crate) progress: Progress,
+    pub(crate) previews: Previews,
+    /// Where tensors live.
+    pub(crate) device: Device,
     /// Two writers of one root would mix their keys.
     pub(crate) storing: Mutex<()>,
     pub(crate) work: Notify,
@@ -84,7 +99,7 @@ pub struct RunningAttributor {
     /// Where it serves.
     pub address: SocketAddr,
     server: JoinHandle<std::io::Result<()>>,
-    workers: [JoinHandle<()>; 3],
+    workers: [JoinHandle<()>; 4],
 }
 
 impl Attributor {
@@ -107,10 +122,12 @@ impl Attributor {
         let master = MasterKey::load_or_create(&config.datadir.join("master.key"))?;
         let store = ContentStore::open_local(&config.datadir.join("rows"), master)?;
         let operator_token = OperatorToken::load_or_create(&config.datadir.join("operator.token"))?;
-        let models = config.datadir.join("models");
-        let lab = Lab::start(config.model, config.device, config.threads, models.clone()).await?;
+        let callers = Callers::load(&config.datadir.join("callers.json"))?;
+        let previews = Previews::new(config.previews, config.datadir.join("previews"));
+        let (models, device) = (config.datadir.join("models"), config.device);
+        let lab = Lab::start(config.model, device, config.threads, models.clone()).await?;
         let (base_hash, model_config) =
-            lab.run(|bench| Ok((bench.model.hash(), bench.model.config().clone()))).await?;
+            lab.ask(|base, _| Ok((base.model.hash(), base.model.config().clone()))).await?;
         let chain = Chain::connect(&config.l2_rpc, config.signer)?;
         let chain_id = until_reachable(|| chain.chain_id()).await?;
         until_reachable(|| put_up_bond(&chain, config.bond_wei)).await?;
@@ -126,6 +143,10 @@ impl Attributor {
             split: default_split(),
             max_answer_tokens: config.max_answer_tokens,
             operator_token,
+            callers,
+            progress: Progress::default(),
+            previews,
+            device,
             storing: Mutex::new(()),
             work: Notify::new(),
             threads: config.threads,
@@ -136,6 +157,7 @@ impl Attributor {
         let workers = [
             tokio::spawn(finish_trainings(Arc::clone(&shared))),
             tokio::spawn(finish_answers(Arc::clone(&shared))),
+            tokio::spawn(jobs::finish_jobs(Arc::clone(&shared))),
             tokio::spawn(follow_chain(Arc::clone(&shared))),
         ];
         let router = http::router(Arc::clone(&shared));
@@ -148,11 +170,12 @@ impl Attributor {
 impl RunningAttributor {
     /// Runs until the server ends, or a worker does: without it requests would be taken and never answered.
     pub async fn wait(mut self) -> Result<(), AttributorError> {
-        let [trainings, answers, chain] = &mut self.workers;
+        let [trainings, answers, jobs, chain] = &mut self.workers;
         let ended = tokio::select! {
             ended = &mut self.server => Some(ended),
             _ = trainings => None,
             _ = answers => None,
+            _ = jobs => None,
             _ = chain => None,
         };
         self.server.abort();
@@ -206,6 +229,8 @@ async fn finish_trainings(shared: Arc<Shared>) {
                 Err(error) if error.is_retryable() => warn!(name, %error, "training goes on later"),
                 Err(error) => {
                     warn!(name, %error, "training failed");
+                    counter!("attributor_failures_total", "work" => "training").increment(1);
+                    shared.progress.end(&training_key(&name));
                     record_failure(shared.journal.training(&name).and_then(|known| {
                         // What was done on the way stays on record.
                         let mut record = known.unwrap_or(record);
@@ -229,6 +254,7 @@ async fn finish_answers(shared: Arc<Shared>) {
                 Err(error) if error.is_retryable() => warn!(%request, %error, "answering goes on later"),
                 Err(error) => {
                     warn!(%request, %error, "cannot answer");
+                    counter!("attributor_failures_total", "work" => "answer").increment(1);
                     record_failure(shared.journal.answer(request).and_then(|known| {
                         let mut record = known.unwrap_or(record);
                         record.state = AnswerState::Failed { reason: error.to_string() };
@@ -273,7 +299,7 @@ fn record_failure(recorded: Result<(), AttributorError>) {
     }
 }
 
-async fn wait_for_work(shared: &Shared) {
+pub(crate) async fn wait_for_work(shared: &Shared) {
     tokio::select! {
         () = shared.work.notified() => {}
         () = sleep(RETRY) => {}

@@ -1,14 +1,29 @@
 //! For tests: an L1 node as the chain, where the precompiles' places hold code that says what a test has it say.
 
-use crate::{chain::Chain, journal::Journal, lab::Lab, service::Shared, token::OperatorToken};
+use crate::{
+    Case, CaseContribution, ContributionFacts, DatasetVersion, Facts, ModelRecord, RowRef, RunSettings,
+    TrainingSettings,
+    chain::Chain,
+    dataset::DatasetRow,
+    jobs::Callers,
+    journal::Journal,
+    lab::{ADAPTER_FILE, Lab},
+    preview::Previews,
+    service::Shared,
+    token::OperatorToken,
+    training,
+};
 use alloy_node_bindings::{Anvil, AnvilInstance};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use alloy_provider::{DynProvider, Provider, ProviderBuilder};
 use alloy_signer_local::PrivateKeySigner;
-use openledger_content_store::{ContentStore, MasterKey};
-use openledger_model::ModelConfig;
+use openledger_attribution::{InfluenceConfig, ShareConfig};
+use openledger_content_store::{ContentStore, MasterKey, Row, contribution_root};
+use openledger_model::{Device, ModelConfig};
+use openledger_shares::{answer_hash, prompt_hash};
 use serde_json::{Value, json};
 use std::{
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -104,19 +119,28 @@ impl StubChain {
 
 /// A service on that chain whose model's thread is away.
 pub(crate) fn service(folder: &Path, chain: Chain) -> Arc<Shared> {
+    service_with(folder, chain, Lab::stopped())
+}
+
+/// A service on that chain with that model's thread.
+pub(crate) fn service_with(folder: &Path, chain: Chain, lab: Lab) -> Arc<Shared> {
     let master = MasterKey::load_or_create(&folder.join("master.key")).unwrap();
     Arc::new(Shared {
         chain,
         chain_id: 1,
         store: ContentStore::open_local(&folder.join("rows"), master).unwrap(),
         journal: Journal::open(&folder.join("journal.redb")).unwrap(),
-        lab: Lab::stopped(),
+        lab,
         base_hash: B256::ZERO,
         model_config: model_config(),
         price: Default::default(),
         split: Default::default(),
         max_answer_tokens: 8,
         operator_token: OperatorToken::load_or_create(&folder.join("operator.token")).unwrap(),
+        callers: Callers::load(&folder.join("callers.json")).unwrap(),
+        progress: Default::default(),
+        previews: Previews::new(true, folder.join("previews")),
+        device: Device::Cpu,
         storing: Default::default(),
         work: Default::default(),
         threads: 1,
@@ -143,5 +167,105 @@ pub(crate) fn model_config() -> ModelConfig {
         context_tokens: 2_048,
         rope_theta: 10_000.0,
         rms_epsilon: 1e-5,
+    }
+}
+
+/// A model of a few thousand numbers.
+pub(crate) fn toy_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/models/toy.gguf")
+}
+
+/// Rows of one contribution, no two alike, that the toy model's context holds.
+pub(crate) fn toy_rows(n: u32) -> Vec<Row> {
+    let word =
+        |row: u32, at: u32| format!("{}{}", (b'a' + ((row * 7 + at * 3) % 26) as u8) as char, row * 31 + at);
+    let text = |row| (0..9).map(|at| word(row, at)).collect::<Vec<_>>().join(" ");
+    (0..n).map(|row| Row { salt: B256::with_last_byte(row as u8), text: text(row) }).collect()
+}
+
+const TOY_VERSION: DatasetVersion = DatasetVersion { datanet: 1, version: 1 };
+
+/// Has the service's own code train on rows of contribution 1.
+pub(crate) async fn train(lab: &Lab, name: &str, rows: &[Row]) -> ModelRecord {
+    let row = |(row, text): (u32, &Row)| DatasetRow {
+        place: RowRef { contribution: 1, row },
+        datanet: 1,
+        priority: 1,
+        text: text.text.clone(),
+    };
+    let rows: Vec<DatasetRow> = (0..).zip(rows).map(row).collect();
+    let settings = toy_settings();
+    let name = name.to_owned();
+    let made = lab.run(move |bench| {
+        training::make(bench, &name, &settings, vec![TOY_VERSION], &rows, &mut |_| ControlFlow::Continue(()))
+    });
+    ModelRecord { model: Some(1), ..made.await.unwrap() }
+}
+
+/// How [`train`] trains.
+pub(crate) fn toy_settings() -> TrainingSettings {
+    TrainingSettings {
+        rank: Some(2),
+        layers: Some(2),
+        epochs: Some(6),
+        learning_rate: Some(0.02),
+        seed: Some(3),
+    }
+}
+
+/// The case of a made-up receipt of a trained model, whose every part fits the others.
+pub(crate) async fn case(lab: &Lab, name: &str, record: &ModelRecord, rows: &[Row]) -> Case {
+    let (base, adapter) = {
+        let name = name.to_owned();
+        let read = lab.ask(move |base, _| {
+            Ok((base.model.hash(), std::fs::read(base.folder(&name).join(ADAPTER_FILE)).unwrap()))
+        });
+        read.await.unwrap()
+    };
+    let prompt = Row { salt: B256::repeat_byte(9), text: "why?".into() };
+    let (answer_salt, answer_tokens) = (B256::repeat_byte(8), vec![70, 71, 72]);
+    let facts = Facts {
+        chain_id: 1,
+        request_id: B256::repeat_byte(7),
+        model: 1,
+        base,
+        adapter_hash: record.adapter_hash,
+        method: training::method_hash(),
+        band_ppm: 100,
+        datasets: vec![TOY_VERSION],
+        prompt_hash: prompt_hash(prompt.salt, prompt.text.as_bytes()),
+        answer_hash: answer_hash(answer_salt, &answer_tokens),
+        score_root: B256::ZERO,
+        unattributed_ppm: 1_000_000,
+        tail_ppm: 0,
+        shares: vec![],
+    };
+    let contribution = ContributionFacts {
+        contribution: 1,
+        datanet: 1,
+        root: contribution_root(rows).unwrap(),
+        rows: rows.len() as u32,
+        priority: 1,
+    };
+    let settings = RunSettings {
+        program: "test".into(),
+        store: B256::ZERO,
+        influence: InfluenceConfig::default().into(),
+        shares: ShareConfig::default().into(),
+        seed: 3,
+        threads: 1,
+        device: "Cpu".into(),
+        dispatch: Default::default(),
+    };
+    Case {
+        version: 1,
+        facts,
+        trained_on: vec![TOY_VERSION],
+        contributions: vec![CaseContribution { facts: contribution, rows: rows.to_vec() }],
+        prompt,
+        answer_salt,
+        answer_tokens,
+        adapter: adapter.into(),
+        settings,
     }
 }

@@ -3,12 +3,11 @@
 use std::{collections::HashMap, path::Path};
 
 use alloy_primitives::{B256, Keccak256};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use tch::Tensor;
 
 use crate::{
     error::ModelError,
     lora::{Adapter, LoraConfig},
+    tensor_file::{TensorFile, le_bytes},
     transformer::BaseModel,
 };
 
@@ -34,15 +33,14 @@ impl Adapter {
 
     /// Writes the adapter; the file replaces an older one in a single step.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        let io = |source| ModelError::Io { path: path.to_path_buf(), source };
-        let buffers: Vec<Vec<u8>> = self.values()?.iter().map(|v| le_bytes(v)).collect();
-        let mut views = Vec::new();
-        for (i, (buffer, tensor)) in buffers.iter().zip(&self.tensors).enumerate() {
-            let shape = tensor.size().iter().map(|&s| s as usize).collect();
-            let view = TensorView::new(Dtype::F32, shape, buffer).map_err(refused)?;
-            views.push((tensor_name(self.first_layer, i), view));
-        }
-        let metadata = HashMap::from([
+        let values = self.values()?;
+        let shape = |i: usize| self.tensors[i].size().iter().map(|&s| s as usize).collect();
+        let named: Vec<_> = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (tensor_name(self.first_layer, i), shape(i), v.as_slice()))
+            .collect();
+        let fields = HashMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
             ("base".to_owned(), self.base.to_string()),
             ("rank".to_owned(), self.config.rank.to_string()),
@@ -50,57 +48,31 @@ impl Adapter {
             ("n_layers".to_owned(), self.config.n_layers.to_string()),
             ("hash".to_owned(), self.hash()?.to_string()),
         ]);
-        let bytes = safetensors::serialize(views, Some(metadata)).map_err(refused)?;
-        let partial = path.with_extension("partial");
-        std::fs::write(&partial, bytes).map_err(io)?;
-        std::fs::rename(&partial, path).map_err(io)
+        TensorFile::write(path, &named, fields)
     }
 
     /// Reads an adapter of this base model and checks it against its own hash.
     pub fn load(model: &BaseModel, path: &Path) -> Result<Self, ModelError> {
-        let io = |source| ModelError::Io { path: path.to_path_buf(), source };
-        if std::fs::metadata(path).map_err(io)?.len() > MAX_FILE_BYTES {
-            return Err(ModelError::Adapter(format!("file exceeds {MAX_FILE_BYTES} bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(io)?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(refused)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(refused)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let field = |name: &str| {
-            let value = metadata.get(name).map(String::as_str);
-            value.ok_or_else(|| ModelError::Adapter(format!("metadata {name} is missing")))
-        };
-        if field("format")? != FORMAT {
+        let file = TensorFile::read(path, MAX_FILE_BYTES)?;
+        if file.field("format")? != FORMAT {
             return Err(ModelError::Adapter(format!("format is not {FORMAT}")));
         }
-        if field("base")? != model.hash().to_string() {
+        if file.field("base")? != model.hash().to_string() {
             return Err(ModelError::Adapter("trained on another base model".into()));
         }
         let config = LoraConfig {
-            rank: number(field("rank")?)?,
-            alpha: number(field("alpha")?)?,
-            n_layers: number(field("n_layers")?)?,
+            rank: file.number("rank")?,
+            alpha: file.number("alpha")?,
+            n_layers: file.number("n_layers")?,
         };
         config.validate(model.config())?;
 
         let first_layer = config.first_layer(model.config());
-        let mut tensors = Vec::new();
-        for (i, shape) in config.shapes(model.config()).iter().enumerate() {
-            let name = tensor_name(first_layer, i);
-            let view = file.tensor(&name).map_err(refused)?;
-            if view.dtype() != Dtype::F32 || view.shape() != shape {
-                return Err(ModelError::Adapter(format!("{name} is not F32 of shape {shape:?}")));
-            }
-            let words = view.data().chunks_exact(4);
-            let values: Vec<f32> = words.map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]])).collect();
-            if !values.iter().all(|v| v.is_finite()) {
-                return Err(ModelError::Adapter(format!("{name} holds values that are not finite")));
-            }
-            let size = [shape[0] as i64, shape[1] as i64];
-            tensors.push(Tensor::f_from_slice(&values)?.f_reshape(size)?.f_to_device(model.device())?);
-        }
+        let shapes = config.shapes(model.config());
+        let wanted = shapes.iter().enumerate().map(|(i, shape)| (tensor_name(first_layer, i), shape));
+        let tensors = file.matrices(wanted, model.device())?;
         let adapter = Self { config, base: model.hash(), first_layer, tensors };
-        if adapter.hash()?.to_string() != field("hash")? {
+        if adapter.hash()?.to_string() != file.field("hash")? {
             return Err(ModelError::Adapter("the file does not match its own hash".into()));
         }
         Ok(adapter)
@@ -112,16 +84,4 @@ fn tensor_name(first_layer: usize, index: usize) -> String {
     let projection = if index % 4 < 2 { "q_proj" } else { "v_proj" };
     let side = if index.is_multiple_of(2) { "A" } else { "B" };
     format!("base_model.model.model.layers.{layer}.self_attn.{projection}.lora_{side}.weight")
-}
-
-fn le_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| v.to_le_bytes()).collect()
-}
-
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, ModelError> {
-    text.parse().map_err(|_| ModelError::Adapter(format!("{text:?} is no number")))
-}
-
-fn refused(error: safetensors::SafeTensorError) -> ModelError {
-    ModelError::Adapter(error.to_string())
 }

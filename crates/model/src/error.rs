@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file could not be read or written.
-    #[error("cannot access {path}: {source}; check that it exists and is readable")]
+    #[error(
+        "cannot access {path}: {source}; check that it is there and readable, and that the disk has room"
+    )]
     Io {
         /// The file.
         path: PathBuf,

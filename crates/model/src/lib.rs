@@ -14,6 +14,7 @@ mod per_sample;
 mod prefix;
 mod seeded;
 mod sequence;
+mod tensor_file;
 mod tokenizer;
 mod train;
 mod transformer;

@@ -33,18 +33,21 @@ impl fmt::Display for Found {
 pub struct Coverage {
     /// Calls of each function that succeeded, and that did not.
     pub functions: BTreeMap<(Address, [u8; 4]), [u64; 2]>,
-    /// How often each of a contract's errors was met, by its selector.
-    pub errors: BTreeMap<(Address, [u8; 4]), u64>,
+    /// How often a function met an error: contract, and the selectors of both.
+    pub errors: BTreeMap<(Address, [u8; 4], [u8; 4]), u64>,
 }
 
 impl Coverage {
     fn count(&mut self, step: &Step, ending: &Ending) {
+        let Some(selector) = step.data.first_chunk::<4>() else { return };
         if let Ending::Revert(data) = ending
             && let Some(error) = data.first_chunk::<4>()
         {
-            *self.errors.entry((step.to, *error)).or_default() += 1;
+            *self.errors.entry((step.to, *selector, *error)).or_default() += 1;
         }
-        let Some(selector) = step.data.first_chunk::<4>().filter(|_| !step.damaged) else { return };
+        if step.damaged {
+            return;
+        }
         let counts = self.functions.entry((step.to, *selector)).or_default();
         counts[usize::from(!matches!(ending, Ending::Success(_)))] += 1;
     }

@@ -3,6 +3,7 @@
 mod campaign;
 mod ledger;
 mod plan;
+mod refusals;
 mod rng;
 mod shrink;
 mod side;
@@ -14,6 +15,7 @@ pub mod world;
 pub use campaign::{Coverage, EPISODE, Found, campaign, episode};
 pub use ledger::Ledger;
 pub use plan::Planner;
+pub use refusals::{Refusals, refusals};
 pub use rng::Rng;
 pub use shrink::{failure, shrink};
 pub use side::{Ending, Memory, Outcome, Side};

@@ -6,7 +6,7 @@ use openledger_abi::{
     ATTRIBUTION, CONTRIBUTION_TOKEN, COURT, DATANET_TOKEN, DATANETS, IAttribution, ICourt, IDatanets,
     IPayouts, PAYOUTS,
 };
-use openledger_differential::{Coverage, campaign};
+use openledger_differential::{Coverage, campaign, refusals};
 use openledger_precompiles::Precompile;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -26,6 +26,9 @@ struct Arguments {
     /// Lists how often each function succeeded and failed.
     #[arg(long)]
     coverage: bool,
+    /// Lists which errors each function met, as refusals.toml has them.
+    #[arg(long)]
+    refusals: bool,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,9 @@ fn main() -> ExitCode {
             );
             if arguments.coverage {
                 show(&coverage);
+            }
+            if arguments.refusals {
+                print!("{}", refusals(&coverage));
             }
             ExitCode::SUCCESS
         }
@@ -83,8 +89,9 @@ fn show(coverage: &Coverage) {
     let interfaces = [IDatanets::abi::contract(), IAttribution::abi::contract(), IPayouts::abi::contract()];
     for (precompile, interface) in Precompile::ALL.into_iter().zip(interfaces) {
         for error in interface.errors() {
-            let met = coverage.errors.get(&(precompile.address(), error.selector().0));
-            println!("{:>9}  {precompile:?}.{}", met.copied().unwrap_or_default(), error.signature());
+            let (to, selector) = (precompile.address(), error.selector().0);
+            let met = coverage.errors.iter().filter(|((at, _, found), _)| (*at, *found) == (to, selector));
+            println!("{:>9}  {precompile:?}.{}", met.map(|(_, count)| count).sum::<u64>(), error.signature());
         }
     }
 }

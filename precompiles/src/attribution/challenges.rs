@@ -8,7 +8,7 @@ use super::layout::*;
 use super::models::{datasets_of, find_model};
 use super::receipts::{find_receipt, status, wei_of};
 use super::shares::{by_contribution, check_rows, check_shares, divide, load_shares};
-use crate::datanets;
+use crate::datanets::{self, Income};
 use crate::frame::{Frame, Result, entry, load, revert, update};
 use alloy_primitives::{Address, B256, U256};
 use openledger_abi::IAttribution::*;
@@ -118,7 +118,7 @@ fn slash(
         }
         made_whole = made_whole.saturating_add(due);
         frame.emit(ATTRIBUTION, &MadeWhole { requestId: request, contribution, amount: due })?;
-        datanets::accrue(frame, contribution, earner, due, false)?;
+        datanets::accrue_each(frame, &[Income { contribution, earner, wei: due }], false)?;
     }
     let left = slashed.saturating_sub(made_whole);
     let reward = left * U256::from(REWARD_TENTHS) / U256::from(10);

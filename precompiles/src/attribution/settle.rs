@@ -5,8 +5,9 @@ use super::layout::*;
 use super::models::{find_model, globals, is_attestor, price_of, split_of};
 use super::shares::{Widths, by_contribution, check_rows, check_shares, divide, store_shares, upto};
 use super::standing::look;
+use crate::datanets::Income;
 use crate::frame::{Failure, Frame, Result, entry, entry2, revert, store, update};
-use crate::payouts::{self, Answer, Earned, open_request};
+use crate::payouts::{self, Answer, open_request};
 use alloy_primitives::U256;
 use alloy_primitives::aliases::{U24, U40, U112};
 use openledger_abi::ATTRIBUTION;
@@ -113,11 +114,9 @@ fn settle_receipt(frame: &mut Frame<'_>, receipt: Receipt, tail: Option<&Tail>) 
         frame.emit(ATTRIBUTION, &TailSettled { requestId: id, root, ppm, leaves, amount: tail_wei })?;
     }
     let attributed = amounts.iter().fold(tail_wei, |sum, amount| sum.saturating_add(*amount));
-    let earned: Vec<Earned> = earners
-        .into_iter()
-        .zip(sums)
-        .map(|((contribution, earner), (_, wei))| Earned { contribution, earner, wei })
-        .collect();
+    let earners = earners.into_iter().zip(sums);
+    let earned: Vec<Income> =
+        earners.map(|((contribution, earner), (_, wei))| Income { contribution, earner, wei }).collect();
     let answer = Answer {
         request_id: id,
         slot: request_slot,

@@ -2,7 +2,7 @@
 
 use super::layout::*;
 use super::models::Dataset;
-use crate::datanets::{copied_in, earner_of, layout as datanets};
+use crate::datanets::{copied_in, earners_of, layout as datanets, unknown_contribution};
 use crate::frame::{Failure, Frame, Result, entry, revert};
 use alloy_primitives::aliases::U40;
 use alloy_primitives::{B256, U256};
@@ -31,9 +31,6 @@ pub(super) fn check_shares(shares: &[ClusterShare]) -> Result<u64> {
     Ok(sum)
 }
 
-/// An earner's slot and record, as settlement found them.
-pub(crate) type FoundEarner = (U256, datanets::Earner);
-
 /// Whether a contribution is in one of the datasets.
 pub(super) fn is_member(earner: &datanets::Earner, datasets: &[Dataset]) -> bool {
     let datanet: u64 = earner.datanet.to();
@@ -50,19 +47,23 @@ pub(super) fn check_rows(
     datasets: &[Dataset],
     shares: &[ClusterShare],
     payable: bool,
-) -> Result<Vec<(u64, FoundEarner)>> {
-    let mut earners: Vec<(u64, FoundEarner)> = Vec::with_capacity(shares.len());
+) -> Result<Vec<(u64, datanets::Earner)>> {
+    // Shares ascend: those of one contribution follow each other.
+    let contributions = shares.chunk_by(|a, b| a.contribution == b.contribution).filter_map(<[_]>::first);
+    let mut found = earners_of(frame, contributions.map(|share| share.contribution))?.into_iter();
+    let mut earners: Vec<(u64, datanets::Earner)> = Vec::with_capacity(found.len());
     for share in shares {
         let &ClusterShare { contribution, row, .. } = share;
-        let found = match earners.last() {
-            Some((last, found)) if *last == contribution => *found,
+        let earner = match earners.last() {
+            Some((last, earner)) if *last == contribution => *earner,
             _ => {
-                let found = earner_of(frame, contribution)?;
-                earners.push((contribution, found));
-                found
+                let Some(earner) = found.next().filter(|earner| !earner.rows.is_zero()) else {
+                    return unknown_contribution(contribution);
+                };
+                earners.push((contribution, earner));
+                earner
             }
         };
-        let earner = found.1;
         if !is_member(&earner, datasets) {
             revert!(NotInModel { contribution, model });
         }
@@ -193,12 +194,12 @@ pub(super) fn store_shares(
 ) -> Result<()> {
     frame.charge_unpack(shares.len())?;
     let base = entry(frame, SHARES_SLOT, request)?;
-    for (index, group) in shares.chunks(widths.per_word()).enumerate() {
+    let words = shares.chunks(widths.per_word()).enumerate().map(|(index, group)| {
         let word =
             group.iter().rev().fold(U256::ZERO, |word, share| (word << widths.share()) | widths.pack(share));
-        frame.sstore(ATTRIBUTION, base.wrapping_add(U256::from(index)), word)?;
-    }
-    Ok(())
+        (base.wrapping_add(U256::from(index)), word)
+    });
+    frame.sstore_each(ATTRIBUTION, words)
 }
 
 /// A receipt's shares from `first` to before `last`, which are not beyond their end.

@@ -3,6 +3,7 @@
 //! A commitment is kept under its owner as well as its hash: whoever copies the hash takes a place of his own, which he
 //! can never reveal, and stands in nobody's way.
 
+use super::earnings::earner_slot;
 use super::layout::*;
 use super::owners::{Owners, check_co_owners, store_set};
 use super::registry::{add_balance, datanet_head, globals, known_uses};
@@ -123,8 +124,7 @@ fn take(frame: &mut Frame<'_>, shown: &Shown<'_>) -> Result<(u64, Owners, U256)>
         rows: U24::saturating_from(rows),
         ..Earner::default()
     };
-    let slot = entry(frame, EARNERS_SLOT, U256::from(contribution))?;
-    store(frame, DATANETS, slot, &earner)?;
+    store(frame, DATANETS, earner_slot(contribution)?, &earner)?;
     add_balance(frame, CONTRIBUTION_BALANCES_SLOT, owner, 1)?;
     let (licence, expiry) = (terms.uses, terms.expiry);
     frame

@@ -1,7 +1,7 @@
 //! Grants to single accounts, their revocation, and licences withdrawn from everyone.
 
 use super::contributions::{contribution_of, owned_contribution};
-use super::earnings::{accrue, earner_of};
+use super::earnings::accrue;
 use super::layout::*;
 use super::licences::{all_as_zero, sooner};
 use super::registry::{datanet_head, known_uses};
@@ -74,8 +74,7 @@ pub(super) fn buy(frame: &mut Frame<'_>, contribution: u64) -> Result<()> {
         IDatanets::Grant { uses: record.uses, purposes: record.purposes, regions: record.regions, until };
     let grantee = frame.caller();
     replace(frame, contribution, grantee, terms, given)?;
-    let earner = earner_of(frame, contribution)?;
-    accrue(frame, contribution, earner, given, false)?;
+    accrue(frame, contribution, given)?;
     frame.pay(DATANETS, PAYOUTS, given)
 }
 

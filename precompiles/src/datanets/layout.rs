@@ -203,8 +203,8 @@ record! {
 }
 
 macro_rules! slots {
-    ($($name:ident = $slot:literal;)*) => {
-        $(pub(crate) const $name: U256 = U256::from_limbs([$slot, 0, 0, 0]);)*
+    ($($(#[$meta:meta])* $name:ident = $slot:literal;)*) => {
+        $($(#[$meta])* pub(crate) const $name: U256 = U256::from_limbs([$slot, 0, 0, 0]);)*
     };
 }
 
@@ -216,7 +216,7 @@ slots! {
     VERSIONS_SLOT = 6;
     DATANET_BALANCES_SLOT = 7;
     CONTRIBUTION_BALANCES_SLOT = 8;
-    EARNERS_SLOT = 9;
+    WITHDRAWALS_SLOT = 9;
     OWNER_SETS_SLOT = 10;
     MODERATORS_SLOT = 11;
     CHALLENGES_SLOT = 12;
@@ -228,7 +228,8 @@ slots! {
     GRANT_MODELS_SLOT = 18;
     ANCESTORS_SLOT = 19;
     SPECIALS_SLOT = 20;
-    WITHDRAWALS_SLOT = 21;
+    /// The first of `MAX_CONTRIBUTIONS`, one a contribution; nothing stands behind it.
+    EARNERS_SLOT = 21;
 }
 
 /// Offsets within a Datanet's slots.
@@ -256,6 +257,8 @@ pub(crate) const ERASED: u8 = 1;
 /// `Earner::flags`: some of its rows are, or were, copies of a recorded cluster.
 pub(crate) const HAS_COPIES: u8 = 2;
 
+/// Most contributions, with the number 0: as many as the widths of their numbers elsewhere hold.
+pub(crate) const MAX_CONTRIBUTIONS: u64 = 1 << 40;
 /// Most rows of a contribution.
 pub(crate) const MAX_ROWS: u32 = (1 << 24) - 1;
 /// Most bytes of a domain.

@@ -20,7 +20,7 @@ mod versions;
 pub(crate) use clusters::copied_in;
 pub(crate) use contributions::contribution_of;
 pub(crate) use dispatch::FUNCTIONS;
-pub(crate) use earnings::{accrue, draw, earner_of, parts};
+pub(crate) use earnings::{Income, accrue_each, draw, earner_of, earners_of, parts, unknown_contribution};
 pub(crate) use glance::{datanet_title, origin_of, version_root, version_rows};
 pub(crate) use grants::{rely, withdrawals};
 pub(crate) use layout::genesis;

@@ -26,6 +26,32 @@ pub enum Work {
     Recover,
 }
 
+/// One account's storage.
+///
+/// With `skip_cold`, `None` instead of a cold load that the caller cannot pay for.
+pub trait Slots {
+    /// Reads a storage slot.
+    fn sload(&mut self, slot: U256, skip_cold: bool) -> Result<Option<Loaded<U256>>>;
+    /// Writes a storage slot.
+    fn sstore(&mut self, slot: U256, value: U256, skip_cold: bool) -> Result<Option<Loaded<SStoreResult>>>;
+}
+
+/// An account of a backend that has no better way to its slots.
+struct OneByOne<'a, B: ?Sized> {
+    backend: &'a mut B,
+    account: Address,
+}
+
+impl<B: Backend + ?Sized> Slots for OneByOne<'_, B> {
+    fn sload(&mut self, slot: U256, skip_cold: bool) -> Result<Option<Loaded<U256>>> {
+        self.backend.sload(self.account, slot, skip_cold)
+    }
+
+    fn sstore(&mut self, slot: U256, value: U256, skip_cold: bool) -> Result<Option<Loaded<SStoreResult>>> {
+        self.backend.sstore(self.account, slot, value, skip_cold)
+    }
+}
+
 /// The state a precompile works on: the EVM's journal, or memory in tests.
 ///
 /// Methods with `skip_cold` return `None` instead of doing a cold load that the caller cannot pay for.
@@ -41,6 +67,14 @@ pub trait Backend {
         value: U256,
         skip_cold: bool,
     ) -> Result<Option<Loaded<SStoreResult>>>;
+    /// Lets `work` use the slots of one account, which is looked for once.
+    fn with_slots(
+        &mut self,
+        account: Address,
+        work: &mut dyn FnMut(&mut dyn Slots) -> Result<()>,
+    ) -> Result<()> {
+        work(&mut OneByOne { backend: self, account })
+    }
     /// Warms an account and says whether it is empty (EIP-161).
     fn is_empty(&mut self, account: Address, skip_cold: bool) -> Result<Option<Loaded<bool>>>;
     /// The balance of an account in wei.

@@ -1,7 +1,7 @@
 //! One call: who calls, and the state with every access paid for.
 
 use super::gas::{DECODE_GAS, ECRECOVER_GAS, ENCODE_GAS, KECCAK_GAS, LOG_GAS, UNPACK_GAS};
-use super::{ActiveForks, Backend, Failure, Loaded, Meter, Purity, Result, Work};
+use super::{ActiveForks, Backend, Failure, Meter, Purity, Result, Work};
 use alloy_primitives::{Address, B256, Log, U256, keccak256};
 use alloy_sol_types::SolEvent;
 use std::fmt;
@@ -135,49 +135,61 @@ impl<'a> Frame<'a> {
         Ok(keccak256(bytes))
     }
 
-    /// Charges `cold` for what was cold, or was not loaded because there is not so much gas.
-    fn charge_cold<T>(&mut self, loaded: Option<Loaded<T>>, cold: u64) -> Result<T> {
-        let Some(Loaded { value, is_cold }) = loaded else {
-            self.meter.require(cold)?;
-            return Err(Failure::OutOfGas);
-        };
-        if is_cold {
-            self.meter.charge(cold)?;
+    fn may_read(&self) -> Result<()> {
+        if self.purity == Purity::Pure {
+            return Err(Failure::because("state read in a pure function"));
         }
-        Ok(value)
+        Ok(())
     }
 
     /// SLOAD.
     pub(crate) fn sload(&mut self, account: Address, slot: U256) -> Result<U256> {
-        if self.purity == Purity::Pure {
-            return Err(Failure::because("state read in a pure function"));
-        }
-        self.meter.charge(self.meter.params().warm_storage_read_cost())?;
-        let cold = self.meter.params().cold_storage_additional_cost();
-        let skip_cold = self.meter.left() < cold;
-        let loaded = self.backend.sload(account, slot, skip_cold)?;
-        self.charge_cold(loaded, cold)
+        self.may_read()?;
+        let backend = &mut *self.backend;
+        self.meter.sload(|skip_cold| backend.sload(account, slot, skip_cold))
+    }
+
+    /// SLOAD of one slot of an account after the other; `take` gets what is in them.
+    pub(crate) fn sload_each(
+        &mut self,
+        account: Address,
+        slots: impl IntoIterator<Item = U256>,
+        mut take: impl FnMut(U256),
+    ) -> Result<()> {
+        self.may_read()?;
+        let (meter, mut slots) = (&mut self.meter, slots.into_iter());
+        self.backend.with_slots(account, &mut |storage| {
+            slots.try_for_each(|slot| {
+                take(meter.sload(|skip_cold| storage.sload(slot, skip_cold))?);
+                Ok(())
+            })
+        })
     }
 
     /// SSTORE, with EIP-2200's stipend rule and EIP-3529's refunds.
     pub(crate) fn sstore(&mut self, account: Address, slot: U256, value: U256) -> Result<()> {
         self.may_write()?;
-        let params = self.meter.params();
-        let (stipend, fixed, cold) =
-            (params.call_stipend(), params.sstore_static_gas(), params.cold_storage_cost());
-        self.meter.require(stipend.saturating_add(1))?;
-        self.meter.charge(fixed)?;
-        let skip_cold = self.meter.left() < cold;
-        let Some(stored) = self.backend.sstore(account, slot, value, skip_cold)? else {
-            self.meter.require(cold)?;
-            return Err(Failure::OutOfGas);
-        };
-        let params = self.meter.params();
-        let dynamic = params.sstore_dynamic_gas(true, &stored.value, stored.is_cold);
-        let refund = params.sstore_refund(true, &stored.value);
-        self.meter.charge(dynamic)?;
-        self.meter.refund(refund);
-        Ok(())
+        let backend = &mut *self.backend;
+        self.meter.sstore(|skip_cold| backend.sstore(account, slot, value, skip_cold))
+    }
+
+    /// SSTORE of one slot of an account after the other.
+    pub(crate) fn sstore_each(
+        &mut self,
+        account: Address,
+        changes: impl IntoIterator<Item = (U256, U256)>,
+    ) -> Result<()> {
+        let mut changes = changes.into_iter().peekable();
+        if changes.peek().is_none() {
+            return Ok(());
+        }
+        self.may_write()?;
+        let meter = &mut self.meter;
+        self.backend.with_slots(account, &mut |storage| {
+            changes.try_for_each(|(slot, value)| {
+                meter.sstore(|skip_cold| storage.sstore(slot, value, skip_cold))
+            })
+        })
     }
 
     /// Emits an event from `account`.
@@ -205,7 +217,7 @@ impl<'a> Frame<'a> {
         self.meter.charge(fixed)?;
         let skip_cold = self.meter.left() < cold;
         let empty = self.backend.is_empty(to, skip_cold)?;
-        if self.charge_cold(empty, cold)? {
+        if self.meter.charge_cold(empty, cold)? {
             self.meter.charge(new)?;
         }
         if self.backend.transfer(from, to, wei)? {

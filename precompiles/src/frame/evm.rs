@@ -1,9 +1,10 @@
 //! The EVM's journal as a backend.
 
-use super::{Backend, Failure, Loaded, Result};
+use super::{Backend, Failure, Loaded, Result, Slots};
 use alloy_evm::{EvmInternals, EvmInternalsError};
 use alloy_primitives::{Address, Log, U256};
 use revm::context_interface::journaled_state::JournalLoadError;
+use revm::context_interface::journaled_state::account::JournaledAccountTr;
 use revm::interpreter::SStoreResult;
 
 /// The EVM's journal as a backend.
@@ -25,11 +26,32 @@ fn skipped<T, E: std::fmt::Display>(
     }
 }
 
+/// An account of the journal.
+struct Journaled<'a>(Box<dyn JournaledAccountTr + 'a>);
+
+impl Slots for Journaled<'_> {
+    fn sload(&mut self, slot: U256, skip_cold: bool) -> Result<Option<Loaded<U256>>> {
+        let value = skipped(self.0.sload(slot, skip_cold))?;
+        Ok(value.map(|slot| Loaded { value: slot.data.present_value(), is_cold: slot.is_cold }))
+    }
+
+    fn sstore(&mut self, slot: U256, value: U256, skip_cold: bool) -> Result<Option<Loaded<SStoreResult>>> {
+        // A change to the storage of an untouched account would not be committed.
+        self.0.touch();
+        let stored = skipped(self.0.sstore(slot, value, skip_cold))?;
+        Ok(stored.map(|stored| Loaded { value: stored.data, is_cold: stored.is_cold }))
+    }
+}
+
+impl EvmBackend<'_, '_> {
+    fn account(&mut self, account: Address) -> Result<Journaled<'_>> {
+        Ok(Journaled(self.0.load_account_mut(account).map_err(fatal)?.data))
+    }
+}
+
 impl Backend for EvmBackend<'_, '_> {
     fn sload(&mut self, account: Address, slot: U256, skip_cold: bool) -> Result<Option<Loaded<U256>>> {
-        let mut loaded = self.0.load_account_mut(account).map_err(fatal)?;
-        let value = skipped(loaded.sload(slot, skip_cold))?;
-        Ok(value.map(|slot| Loaded { value: slot.data.present_value(), is_cold: slot.is_cold }))
+        self.account(account)?.sload(slot, skip_cold)
     }
 
     fn sstore(
@@ -39,11 +61,15 @@ impl Backend for EvmBackend<'_, '_> {
         value: U256,
         skip_cold: bool,
     ) -> Result<Option<Loaded<SStoreResult>>> {
-        let mut loaded = self.0.load_account_mut(account).map_err(fatal)?;
-        // A change to the storage of an untouched account would not be committed.
-        loaded.touch();
-        let stored = skipped(loaded.sstore(slot, value, skip_cold))?;
-        Ok(stored.map(|stored| Loaded { value: stored.data, is_cold: stored.is_cold }))
+        self.account(account)?.sstore(slot, value, skip_cold)
+    }
+
+    fn with_slots(
+        &mut self,
+        account: Address,
+        work: &mut dyn FnMut(&mut dyn Slots) -> Result<()>,
+    ) -> Result<()> {
+        work(&mut self.account(account)?)
     }
 
     fn is_empty(&mut self, account: Address, skip_cold: bool) -> Result<Option<Loaded<bool>>> {

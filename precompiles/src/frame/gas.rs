@@ -1,7 +1,8 @@
 //! Gas of one call.
 
-use super::{Failure, Result};
+use super::{Failure, Loaded, Result};
 use revm::context_interface::cfg::GasParams;
+use revm::interpreter::SStoreResult;
 
 /// What a call costs before it does anything.
 pub(crate) const CALL_GAS: u64 = 100;
@@ -78,6 +79,46 @@ impl Meter {
     /// The active fork's prices.
     pub const fn params(&self) -> &GasParams {
         &self.params
+    }
+
+    /// Charges `cold` for what was cold, or was not loaded because there is not so much gas.
+    pub(crate) fn charge_cold<T>(&mut self, loaded: Option<Loaded<T>>, cold: u64) -> Result<T> {
+        let Some(Loaded { value, is_cold }) = loaded else {
+            self.require(cold)?;
+            return Err(Failure::OutOfGas);
+        };
+        if is_cold {
+            self.charge(cold)?;
+        }
+        Ok(value)
+    }
+
+    /// Pays for an SLOAD, which is told whether to skip what is cold.
+    pub(crate) fn sload<T>(&mut self, load: impl FnOnce(bool) -> Result<Option<Loaded<T>>>) -> Result<T> {
+        self.charge(self.params.warm_storage_read_cost())?;
+        let cold = self.params.cold_storage_additional_cost();
+        let loaded = load(self.left() < cold)?;
+        self.charge_cold(loaded, cold)
+    }
+
+    /// Pays for an SSTORE, which is told whether to skip what is cold.
+    pub(crate) fn sstore(
+        &mut self,
+        store: impl FnOnce(bool) -> Result<Option<Loaded<SStoreResult>>>,
+    ) -> Result<()> {
+        let (stipend, fixed, cold) =
+            (self.params.call_stipend(), self.params.sstore_static_gas(), self.params.cold_storage_cost());
+        self.require(stipend.saturating_add(1))?;
+        self.charge(fixed)?;
+        let Some(stored) = store(self.left() < cold)? else {
+            self.require(cold)?;
+            return Err(Failure::OutOfGas);
+        };
+        let dynamic = self.params.sstore_dynamic_gas(true, &stored.value, stored.is_cold);
+        let refund = self.params.sstore_refund(true, &stored.value);
+        self.charge(dynamic)?;
+        self.refund(refund);
+        Ok(())
     }
 
     pub(crate) const fn refund(&mut self, gas: i64) {

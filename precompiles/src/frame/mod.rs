@@ -17,7 +17,7 @@ mod signature;
 mod table;
 mod text;
 
-pub use backend::{Backend, Loaded, Work};
+pub use backend::{Backend, Loaded, Slots, Work};
 pub use context::{Call, Frame};
 pub use dispatch::MAX_CALLDATA;
 pub(crate) use dispatch::dispatch;

@@ -11,7 +11,7 @@ pub(crate) trait Field: Copy {
     const BYTES: usize;
     /// As a number.
     fn to_word(self) -> U256;
-    /// From the number in its bytes.
+    /// From the number in the lowest of a word's bytes; what is in the others does not count.
     fn from_word(word: U256) -> Self;
 }
 
@@ -36,7 +36,7 @@ impl Field for bool {
         U256::from(self)
     }
     fn from_word(word: U256) -> Self {
-        !word.is_zero()
+        word.byte(0) != 0
     }
 }
 
@@ -129,8 +129,7 @@ impl Cursor {
         let at = self.place(F::BYTES);
         let word = slots.get(at.slot).copied().unwrap_or_default() >> (8 * at.byte);
         *self = self.after(F::BYTES);
-        let mask = if F::BYTES == 32 { U256::MAX } else { (U256::ONE << (8 * F::BYTES)) - U256::ONE };
-        F::from_word(word & mask)
+        F::from_word(word)
     }
 }
 
@@ -178,9 +177,13 @@ macro_rules! record {
 /// Loads a record from `slot` on.
 pub(crate) fn load<R: Record>(frame: &mut Frame<'_>, account: Address, slot: U256) -> Result<R> {
     let mut slots = R::Slots::default();
-    for (index, word) in slots.as_mut().iter_mut().enumerate() {
-        *word = frame.sload(account, slot.wrapping_add(U256::from(index)))?;
+    if let [word] = slots.as_mut() {
+        *word = frame.sload(account, slot)?;
+        return Ok(R::unpack(slots.as_ref()));
     }
+    let all = (0..slots.as_ref().len()).map(|index| slot.wrapping_add(U256::from(index)));
+    let mut empty = slots.as_mut().iter_mut();
+    frame.sload_each(account, all, |found| empty.by_ref().take(1).for_each(|word| *word = found))?;
     Ok(R::unpack(slots.as_ref()))
 }
 
@@ -191,10 +194,9 @@ pub(crate) fn store<R: Record>(
     slot: U256,
     record: &R,
 ) -> Result<()> {
-    for (index, word) in record.pack().as_ref().iter().enumerate() {
-        frame.sstore(account, slot.wrapping_add(U256::from(index)), *word)?;
-    }
-    Ok(())
+    let words = record.pack();
+    let all = words.as_ref().iter().enumerate();
+    frame.sstore_each(account, all.map(|(index, word)| (slot.wrapping_add(U256::from(index)), *word)))
 }
 
 /// Stores those slots of a record that differ from what was loaded.
@@ -206,12 +208,9 @@ pub(crate) fn update<R: Record>(
     new: &R,
 ) -> Result<()> {
     let (old, new) = (old.pack(), new.pack());
-    for (index, (old, new)) in old.as_ref().iter().zip(new.as_ref()).enumerate() {
-        if old != new {
-            frame.sstore(account, slot.wrapping_add(U256::from(index)), *new)?;
-        }
-    }
-    Ok(())
+    let all = old.as_ref().iter().zip(new.as_ref()).enumerate();
+    let changed = all.filter(|(_, (old, new))| old != new);
+    frame.sstore_each(account, changed.map(|(index, (_, new))| (slot.wrapping_add(U256::from(index)), *new)))
 }
 
 #[cfg(test)]
@@ -220,6 +219,33 @@ mod tests {
 
     record! {
         struct Mixed { a: u64, b: Address, c: u32, d: u16, e: B256, f: u128, g: u128, h: u8, }
+    }
+
+    record! {
+        struct Narrow { a: bool, b: u8, c: bool, d: U24, e: U40, f: bool, g: U96, h: u16, }
+    }
+
+    #[test]
+    fn field_is_read_without_what_stands_above_it() {
+        let full = Narrow::unpack(&[U256::MAX]);
+        let expected = Narrow {
+            a: true,
+            b: u8::MAX,
+            c: true,
+            d: U24::MAX,
+            e: U40::MAX,
+            f: true,
+            g: U96::MAX,
+            h: u16::MAX,
+        };
+        assert_eq!(full, expected);
+        let without = Narrow { a: false, c: false, f: false, ..expected };
+        assert_eq!(Narrow::unpack(&without.pack()), without);
+        for zeroed in
+            [Narrow { d: U24::ZERO, ..full }, Narrow { e: U40::ZERO, h: 0, ..full }, Narrow { b: 0, ..full }]
+        {
+            assert_eq!(Narrow::unpack(&zeroed.pack()), zeroed);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{ActiveForks, Frame, Result};
 use alloy_primitives::Bytes;
 use alloy_sol_types::SolCall;
-use alloy_sol_types::abi::AbiDecoderConfig;
+use alloy_sol_types::abi::{AbiDecoderConfig, TokenSeq, encode_sequence};
 use openledger_chainspec::OpenLedgerHardfork;
 use std::fmt;
 
@@ -133,6 +133,12 @@ fn decode<C: SolCall>(arguments: &[u8]) -> Result<C> {
     C::abi_decode_raw_with_config(arguments, config).map_err(|_| super::Failure::empty())
 }
 
+/// Words that the tokens take, encoded one after the other as return data is.
+fn sequence_words<'a, T: TokenSeq<'a>>(tokens: &T) -> usize {
+    // A sequence that is an element of another one would stand behind an offset; its own words are the same.
+    if T::DYNAMIC { tokens.tail_words() } else { tokens.head_words() }
+}
+
 /// A function that returns something.
 pub(crate) fn gives<C: SolCall>(
     frame: &mut Frame<'_>,
@@ -140,9 +146,10 @@ pub(crate) fn gives<C: SolCall>(
     handler: fn(&mut Frame<'_>, C) -> Result<C::Return>,
 ) -> Result<Bytes> {
     let returns = handler(frame, decode(arguments)?)?;
-    let bytes = C::abi_encode_returns(&returns);
-    frame.charge_encode(bytes.len())?;
-    Ok(bytes.into())
+    // Tokens hold what the handler paid for; the bytes are written once they are paid for too.
+    let tokens = C::tokenize_returns(&returns);
+    frame.charge_encode(32 * sequence_words(&tokens))?;
+    Ok(encode_sequence(&tokens).into())
 }
 
 /// A function that returns nothing.
@@ -153,4 +160,45 @@ pub(crate) fn does<C: for<'a> SolCall<ReturnTuple<'a> = ()>>(
 ) -> Result<Bytes> {
     handler(frame, decode(arguments)?)?;
     Ok(Bytes::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{B256, U256};
+    use openledger_abi::IAttribution::{self, *};
+    use openledger_abi::IDatanets::{self, *};
+
+    /// What is charged for, and what is written.
+    #[track_caller]
+    fn charged_is_written<C: SolCall>(returns: &C::Return) {
+        let words = sequence_words(&C::tokenize_returns(returns));
+        assert_eq!(32 * words, C::abi_encode_returns(returns).len(), "{}", C::SIGNATURE);
+    }
+
+    #[test]
+    fn words_charged_for_are_the_words_written() {
+        charged_is_written::<commitCall>(&7);
+        charged_is_written::<commitmentOfCall>(&commitmentOfReturn::default());
+        charged_is_written::<versionOfCall>(&Version::default());
+        for length in [0, 1, 31, 32, 33, 256] {
+            let uri = "u".repeat(length);
+            charged_is_written::<datanetOfCall>(&Datanet { metadataURI: uri.clone(), ..Datanet::default() });
+            let datasets = vec![IAttribution::DatasetRef::default(); length % 17];
+            let spec = ModelSpec { metadataURI: uri, datasets: datasets.clone(), ..ModelSpec::default() };
+            charged_is_written::<modelOfCall>(&Model { spec, ..Model::default() });
+            charged_is_written::<ownersOfCall>(&vec![IDatanets::OwnerShare::default(); length]);
+            let lineage = Lineage {
+                datasets,
+                datasetRoots: vec![B256::ZERO; length % 17],
+                entries: vec![LineageEntry::default(); length],
+                ..Lineage::default()
+            };
+            charged_is_written::<lineageOfCall>(&lineage);
+            let page = receiptsOfModelReturn { total: U256::ONE, requestIds: vec![B256::ZERO; length] };
+            charged_is_written::<receiptsOfModelCall>(&page);
+            let ancestors = vec![Ancestor::default(); length % 17];
+            charged_is_written::<ancestorsOfCall>(&ancestorsOfReturn { depth: 1, ancestors });
+        }
+    }
 }

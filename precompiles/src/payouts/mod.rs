@@ -15,5 +15,5 @@ mod tail;
 pub(crate) use credits::credit;
 pub(crate) use dispatch::FUNCTIONS;
 pub(crate) use layout::genesis;
-pub(crate) use pay::{Answer, Earned, OwnedDataset, pay_answer};
+pub(crate) use pay::{Answer, OwnedDataset, pay_answer};
 pub(crate) use requests::{open_request, platform};

@@ -3,20 +3,12 @@
 use super::credits::credit;
 use super::layout::RequestRecord;
 use super::requests::{close, platform};
-use crate::datanets::{self, layout::Earner, version_rows};
+use crate::datanets::{self, Income, version_rows};
 use crate::frame::{Failure, Frame, Result};
 use alloy_primitives::{Address, B256, U256};
 use openledger_abi::IPayouts::{Settled, Status, UnattributedCredited};
 use openledger_abi::PAYOUTS;
 use openledger_shares::{FeeParts, divide_by_weight};
-
-/// What a contribution earned inline, and its earner as settlement found it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Earned {
-    pub(crate) contribution: u64,
-    pub(crate) earner: (U256, Earner),
-    pub(crate) wei: U256,
-}
 
 /// A dataset of the model, and who owns its Datanet.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +28,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) parts: FeeParts,
     pub(crate) model_owner: Address,
     pub(crate) attestor: Address,
-    /// Ascending, each contribution once.
-    pub(crate) earned: &'a [Earned],
+    /// Inline; ascending, each contribution once.
+    pub(crate) earned: &'a [Income],
     /// What neither a share nor the tail earned.
     pub(crate) unattributed_wei: U256,
     pub(crate) datasets: &'a [OwnedDataset],
@@ -51,9 +43,7 @@ pub(crate) fn pay_answer(frame: &mut Frame<'_>, answer: &Answer<'_>) -> Result<(
     credit(frame, platform, parts.platform_wei)?;
     credit(frame, answer.model_owner, parts.model_wei)?;
     credit(frame, answer.attestor, parts.stakers_wei)?;
-    for earned in answer.earned {
-        datanets::accrue(frame, earned.contribution, earned.earner, earned.wei, true)?;
-    }
+    datanets::accrue_each(frame, answer.earned, true)?;
     if !answer.unattributed_wei.is_zero() {
         pay_unattributed(frame, *id, answer.unattributed_wei, answer.datasets)?;
     }

@@ -10,14 +10,16 @@ use openledger_chainspec::OpenLedgerHardfork;
 use openledger_precompiles::{
     Activations, CODE, Failure, MemoryBackend, Precompile, install, install_scheduled,
 };
+use revm::DatabaseCommit;
 use revm::context::result::{ExecutionResult, ResultAndState};
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::cfg::GasParams;
 use revm::database::{CacheDB, EmptyDB};
 use revm::primitives::hardfork::SpecId;
 use revm::state::{AccountInfo, Bytecode, EvmState};
+use std::collections::BTreeMap;
 
-const SENDER: Address = Address::repeat_byte(0x5e);
+pub const SENDER: Address = Address::repeat_byte(0x5e);
 /// Calls the case's caller and goes on whatever that does.
 const CATCHER: Address = Address::repeat_byte(0xca);
 
@@ -107,7 +109,8 @@ impl Chain {
         })
     }
 
-    fn set_code(&mut self, account: Address, code: Vec<u8>) {
+    /// Makes an account a contract that has wei of its own.
+    pub fn set_code(&mut self, account: Address, code: Vec<u8>) {
         let mut info =
             self.db.cache.accounts.get(&account).map(|account| account.info.clone()).unwrap_or_default();
         info.set_code(Bytecode::new_raw(code.into()));
@@ -161,13 +164,36 @@ impl Chain {
     }
 
     fn outside(&mut self, to: Address, data: &[u8]) -> ResultAndState {
+        self.look(SENDER, to, data)
+    }
+
+    /// A transaction of which nothing is kept.
+    pub fn look(&mut self, from: Address, to: Address, data: &[u8]) -> ResultAndState {
         self.run(TxEnv {
-            caller: SENDER,
+            caller: from,
             kind: TxKind::Call(to),
             gas_limit: 60_000_000,
             data: Bytes::copy_from_slice(data),
             ..TxEnv::default()
         })
+    }
+
+    /// A transaction that is kept.
+    pub fn commit(&mut self, from: Address, to: Address, data: &[u8]) -> ExecutionResult {
+        let run = self.look(from, to, data);
+        self.db.commit(run.state);
+        run.result
+    }
+
+    /// Every account's wei and slots, without zeros.
+    pub fn kept(&self) -> BTreeMap<Address, (U256, BTreeMap<U256, U256>)> {
+        let accounts = self.db.cache.accounts.iter().map(|(address, account)| {
+            let slots = account.storage.iter().filter(|(_, value)| !value.is_zero());
+            (*address, (account.info.balance, slots.map(|(slot, value)| (*slot, *value)).collect()))
+        });
+        accounts
+            .filter(|(_, (wei, slots)): &(_, (U256, BTreeMap<_, _>))| !wei.is_zero() || !slots.is_empty())
+            .collect()
     }
 
     /// No slot of a precompile, no log, no balance; but the contract's own note.

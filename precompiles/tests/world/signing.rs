@@ -12,7 +12,8 @@ alloy_sol_types::sol! {
     struct Voucher { bytes32 channel; uint256 cumulative; }
 }
 
-fn key() -> PrivateKeySigner {
+/// Its key.
+pub fn key() -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::repeat_byte(0x5e)).unwrap()
 }
 

@@ -69,7 +69,9 @@ impl Query {
 
     /// The largest product that a row can have, from its coarse plane alone.
     pub(crate) fn upper_bound(&self, scale: f32, coarse: &[i8]) -> f64 {
-        let product: i32 = coarse.iter().zip(&self.steps).map(|(&c, &q)| i32::from(c) * i32::from(q)).sum();
+        // Bounded by `most` in `new`; checks for overflow would keep it from being done many numbers at a time.
+        let add = |sum: i32, (&c, &q): (&i8, &i16)| sum.wrapping_add(i32::from(c) * i32::from(q));
+        let product = coarse.iter().zip(&self.steps).fold(0, add);
         f64::from(scale) * (f64::from(product) * self.coarse_scale + self.coarse_error)
     }
 

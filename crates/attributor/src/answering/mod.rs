@@ -18,15 +18,20 @@ use crate::{
     signature::signed_by,
 };
 use alloy_primitives::{B256, U256, keccak256};
+use metrics::histogram;
 use openledger_abi::{IAttribution, IPayouts};
 use openledger_attribution::{InfluenceConfig, ShareConfig};
 use openledger_content_store::{Row, contribution_root};
 use openledger_shares::{answer_hash, prompt_hash};
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tracing::info;
 
 pub use self::inputs::{DISPATCH_VARIABLES, InfluenceSettings, RunSettings, ShareSettings, dispatch};
-pub(crate) use self::{inputs::RecordedInputs, recheck::recheck};
+pub(crate) use self::{
+    inference::{gradient, influence},
+    inputs::RecordedInputs,
+    recheck::recheck,
+};
 
 /// Longest prompt taken, bytes.
 const MAX_PROMPT_BYTES: usize = 2_000;
@@ -137,7 +142,8 @@ async fn prepare(shared: &Arc<Shared>, record: &mut AnswerRecord) -> Result<(), 
     let salt = answer_salt(prompt.salt, record.request_id);
     let limits = Limits::of(&on_chain.spec.price, record.max_fee_wei, shared.max_answer_tokens);
     let lab = shared.lab.clone();
-    let outcome = lab.run(move |bench| answer(bench, &name, &model, &prompt.text, &limits)).await?;
+    let outcome =
+        lab.ask(move |base, models| answer(base, models, &name, &model, &prompt.text, &limits)).await?;
 
     // Tokens that are no text leave nothing to keep.
     if !outcome.text.is_empty() {
@@ -173,7 +179,9 @@ async fn prepare(shared: &Arc<Shared>, record: &mut AnswerRecord) -> Result<(), 
 
 /// Sends the receipt; block and transaction.
 async fn settle(shared: &Shared, record: &AnswerRecord) -> Result<(u64, B256), AttributorError> {
+    let started = Instant::now();
     let sent = shared.chain.send(IAttribution::settleCall { receipt: receipt(record) }, U256::ZERO).await?;
+    histogram!("attributor_stage_seconds", "stage" => "settlement").record(started.elapsed().as_secs_f64());
     Ok((sent.block_number.unwrap_or_default(), sent.transaction_hash))
 }
 

@@ -1,11 +1,8 @@
 //! A receipt as it is sent, and as it is read back from the chain.
 
-use crate::{AnswerRecord, AnswerState, AttributorError, ClusterCredit, service::Shared};
-use alloy_primitives::{B256, U256};
+use crate::{AnswerRecord, AnswerState, AttributorError, ClusterCredit, chain::lineage, service::Shared};
+use alloy_primitives::B256;
 use openledger_abi::IAttribution;
-
-/// Shares of a receipt that are read from the chain at a time.
-const LINEAGE_PAGE: usize = 64;
 
 /// The receipt of a prepared answer.
 pub(super) fn receipt(record: &AnswerRecord) -> IAttribution::Receipt {
@@ -30,23 +27,7 @@ pub(super) async fn read_back(shared: &Shared, record: &mut AnswerRecord) -> Res
     let request_id = record.request_id;
     let info = shared.chain.call(IAttribution::receiptOfCall { requestId: request_id }).await?;
     let transaction = shared.chain.settlement_of(request_id, info.blockNumber).await?;
-    let mut credits = Vec::new();
-    while credits.len() < info.shareCount as usize {
-        let page = IAttribution::lineageOfCall {
-            requestId: request_id,
-            offset: U256::from(credits.len()),
-            limit: U256::from(LINEAGE_PAGE),
-        };
-        let page = shared.chain.call(page).await?;
-        if page.entries.is_empty() {
-            return Err(AttributorError::Chain(format!("the lineage of {request_id} ends too early")));
-        }
-        credits.extend(page.entries.iter().map(|entry| ClusterCredit {
-            contribution: entry.contribution,
-            row: entry.row,
-            ppm: entry.ppm,
-        }));
-    }
+    let credits = lineage(&shared.chain, request_id, info.shareCount).await?;
     adopt(record, &info, credits, transaction);
     Ok(())
 }
@@ -74,7 +55,7 @@ fn adopt(
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use alloy_primitives::Address;
+    use alloy_primitives::{Address, U256};
 
     pub(in super::super) fn prepared() -> AnswerRecord {
         AnswerRecord {

@@ -1,12 +1,13 @@
 //! What the chain says of a receipt: everything that a case is held against.
 
-use crate::{AttributorError, ClusterCredit, DatasetVersion, chain::Chain, dataset};
-use alloy_primitives::{B256, U256};
+use crate::{
+    AttributorError, ClusterCredit, DatasetVersion,
+    chain::{Chain, lineage},
+    dataset,
+};
+use alloy_primitives::B256;
 use openledger_abi::{IAttribution, IPayouts};
 use serde::{Deserialize, Serialize};
-
-/// Shares of a receipt that are read from the chain at a time.
-const LINEAGE_PAGE: usize = 64;
 
 /// A receipt and its model, as the chain has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,23 +65,7 @@ impl Facts {
         let receipt = chain.call(IAttribution::receiptOfCall { requestId: request_id }).await?;
         let request = chain.call(IPayouts::requestOfCall { requestId: request_id }).await?;
         let spec = chain.call(IAttribution::modelOfCall { model: receipt.model }).await?.spec;
-        let mut shares = Vec::new();
-        while shares.len() < receipt.shareCount as usize {
-            let page = IAttribution::lineageOfCall {
-                requestId: request_id,
-                offset: U256::from(shares.len()),
-                limit: U256::from(LINEAGE_PAGE),
-            };
-            let page = chain.call(page).await?;
-            if page.entries.is_empty() {
-                return Err(AttributorError::Chain(format!("the lineage of {request_id} ends too early")));
-            }
-            shares.extend(page.entries.iter().map(|entry| ClusterCredit {
-                contribution: entry.contribution,
-                row: entry.row,
-                ppm: entry.ppm,
-            }));
-        }
+        let shares = lineage(chain, request_id, receipt.shareCount).await?;
         Ok(Self {
             chain_id: chain.chain_id().await?,
             request_id,

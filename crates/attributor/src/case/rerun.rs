@@ -1,12 +1,7 @@
 //! Computes a receipt again from its case, as the service did: adapter, rows' gradients, scores.
 
 use super::Case;
-use crate::{
-    AttributorError,
-    dataset::{self, DatasetRow},
-    records::RowRef,
-    training::hold_out,
-};
+use crate::{AttributorError, dataset::DatasetRow, records::RowRef, training::ChosenRows};
 use alloy_primitives::B256;
 use openledger_attribution::{GradientStore, Scorer, Scores, gradients};
 use openledger_model::{Adapter, BaseModel, PrefixCache, Sequence, Tokenizer};
@@ -50,7 +45,7 @@ pub(crate) fn rerun(case: &Case, model: &BaseModel, tokenizer: &Tokenizer) -> Re
     if adapter.hash()? != case.facts.adapter_hash {
         return Err(AttributorError::Invalid("the case holds another adapter than the model's".into()));
     }
-    let (places, sequences) = ordered_rows(case, tokenizer)?;
+    let (places, sequences) = ordered_rows(case, model, tokenizer)?;
     let answer = tokenizer.answer(&tokenizer.chat_prompt(&case.prompt.text)?, &case.answer_tokens)?;
 
     let mut cache = PrefixCache::new(adapter.config().first_layer(model.config()), PREFIX_CACHE_BYTES);
@@ -74,6 +69,7 @@ pub(crate) fn rerun(case: &Case, model: &BaseModel, tokenizer: &Tokenizer) -> Re
 /// The rows that were trained on and can earn, one a cluster, in the order of their commitments.
 pub(crate) fn ordered_rows(
     case: &Case,
+    model: &BaseModel,
     tokenizer: &Tokenizer,
 ) -> Result<(Vec<RowRef>, Vec<Sequence>), AttributorError> {
     let mut rows: Vec<DatasetRow> = Vec::new();
@@ -86,9 +82,6 @@ pub(crate) fn ordered_rows(
         }));
     }
     rows.sort_by_key(|row| (row.priority, row.place.row));
-    let clusters = dataset::clusters(&rows)?;
-    let canonical: Vec<&DatasetRow> = clusters.canonical().iter().map(|&i| &rows[i]).collect();
-    let (used, _) = hold_out(&canonical);
-    let sequences = used.iter().map(|row| tokenizer.row(&row.text)).collect::<Result<Vec<_>, _>>()?;
-    Ok((used.iter().map(|row| row.place).collect(), sequences))
+    let chosen = ChosenRows::of(&rows, tokenizer, model.config())?;
+    Ok((chosen.used.iter().map(|row| row.place).collect(), chosen.used_sequences))
 }

@@ -1,7 +1,9 @@
 //! The L2 as the sidecar sees it: views, transactions, and what reverts mean.
 
+mod lineage;
 mod refusal;
 
+pub(crate) use self::lineage::lineage;
 use self::refusal::{refusal, reverted};
 use crate::AttributorError;
 use alloy_network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder};
@@ -274,7 +276,7 @@ at!(DATANETS;
 at!(ATTRIBUTION;
     IAttribution::registerModelWithCall, IAttribution::standingOfCall, IAttribution::modelOfCall, IAttribution::modelCountCall,
     IAttribution::bondCall, IAttribution::bondOfCall, IAttribution::settleCall, IAttribution::MAX_INLINE_SHARESCall,
-    IAttribution::receiptOfCall, IAttribution::lineageOfCall,
+    IAttribution::receiptOfCall, IAttribution::lineageOfCall, IAttribution::receiptsOfModelCall,
 );
 at!(COURT;
     ICourt::caseOfCall, ICourt::challengeCall, ICourt::challengeStakeCall, ICourt::appealCall,

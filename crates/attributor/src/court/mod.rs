@@ -8,10 +8,10 @@ mod judge;
 mod review;
 mod sealed;
 
-pub(crate) use self::deliver::Deliveries;
 pub use self::{
     challenge::{Appointment, ChallengeReport, JudgeSets, appeal, appoint, challenge, stake},
     judge::{Judge, JudgeConfig, Verdict},
     review::{CaseSource, Review, VerifyReport, verify},
     sealed::EvidenceKey,
 };
+pub(crate) use self::{deliver::Deliveries, review::fetch};

@@ -115,7 +115,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Case, AttributorError> {
 }
 
 /// A bounded GET.
-pub(super) async fn fetch(url: &str, token: Option<&str>, most: usize) -> Result<Vec<u8>, AttributorError> {
+pub(crate) async fn fetch(url: &str, token: Option<&str>, most: usize) -> Result<Vec<u8>, AttributorError> {
     let away = |error: reqwest::Error| AttributorError::Chain(error.without_url().to_string());
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

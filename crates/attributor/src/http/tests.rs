@@ -6,6 +6,7 @@ use alloy_primitives::Bytes;
 use alloy_sol_types::SolError;
 use axum::body::{Body, to_bytes};
 use openledger_abi::{IPayouts, PAYOUTS};
+use serde_json::Value;
 use std::path::Path as FilePath;
 use tower::ServiceExt;
 
@@ -149,4 +150,131 @@ async fn request_that_the_chain_does_not_know_is_not_found() {
     let (status, text) = post_to(&service, "/v1/answers", "", ask.to_string()).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{text}");
     assert!(text.contains(&format!("no request {request}")), "{text}");
+}
+
+/// Every route of the description, with something in the places of its parameters.
+fn routes_of(description: &Value) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let asked = path
+                .replace("{request}", &B256::ZERO.to_string())
+                .replace("{name}", "none")
+                .replace("{id}", "7");
+            found.push((method.to_uppercase(), path.clone(), asked));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn description_names_every_route_that_is_served_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let (status, text) = reply(&service, Request::get("/openapi.json").body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::OK);
+    let description: Value = serde_json::from_str(&text).unwrap();
+    assert!(description["openapi"].as_str().unwrap().starts_with("3."));
+    let routes = routes_of(&description);
+    assert_eq!(routes.len(), 19, "{routes:?}");
+    let readme = include_str!("../../README.md");
+    for (method, path, asked) in &routes {
+        assert!(readme.contains(&format!("`{method} {path}`")), "README.md lacks {method} {path}");
+        let request = Request::builder().method(method.as_str()).uri(asked).body(Body::empty()).unwrap();
+        let (status, text) = reply(&service, request).await;
+        assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert!(!text.contains("no such route"), "{method} {path}");
+    }
+    for line in readme.lines().filter(|line| line.starts_with("| `")) {
+        for route in line.split('|').nth(1).unwrap().split('·').map(|route| route.trim().trim_matches('`')) {
+            let known = routes.iter().any(|(method, path, _)| route == format!("{method} {path}"));
+            assert!(known || route == "GET /openapi.json", "the description lacks {route}");
+        }
+    }
+    // Every schema that is named is there.
+    for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(description.pointer(reference).is_some(), "{reference}");
+    }
+}
+
+async fn ask_as(service: &Router, method: &str, path: &str, token: &str) -> (StatusCode, String) {
+    let request =
+        Request::builder().method(method).uri(path).header(AUTHORIZATION, format!("Bearer {token}"));
+    reply(service, request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn jobs_are_for_listed_tokens_and_each_sees_its_own_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ann, bob) = ("a".repeat(32), "b".repeat(32));
+    let entry = |name: &str, token: &str| json!({ "name": name, "token": token, "quota": { "jobs": 1, "rows": 100, "bytes": 100_000 } });
+    let callers = json!([entry("ann", &ann), entry("bob", &bob)]).to_string();
+    std::fs::write(folder.path().join("callers.json"), callers).unwrap();
+    let shared = stub::service(folder.path(), stub::no_chain());
+    let operator = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
+    let request =
+        serde_json::from_value(json!({ "name": "joint", "datanets": [1], "training": { "rank": 2 } }))
+            .unwrap();
+    let trained = crate::ModelRecord {
+        model: Some(1),
+        datasets: vec![],
+        adapter_hash: B256::ZERO,
+        training_hash: B256::ZERO,
+        checkpoint_root: B256::ZERO,
+        loss_first: 1.0,
+        loss_last: 0.5,
+        held_out: vec![],
+        rows: vec![crate::RowRef { contribution: 1, row: 0 }; 60],
+        duplicates: 0,
+        misfits: 0,
+        seconds: vec![],
+    };
+    let ready = crate::TrainingState::Ready;
+    let record = crate::TrainingRecord { request, state: ready, trained: Some(trained) };
+    shared.journal.put_training(&record).unwrap();
+    let service = router(shared);
+
+    let evaluation = json!({ "kind": "evaluation", "model": "joint", "subsets": 16 }).to_string();
+    assert_eq!(post_to(&service, "/v1/jobs", "nobody", evaluation.clone()).await.0, StatusCode::FORBIDDEN);
+    let (status, text) = post_to(&service, "/v1/jobs", &ann, evaluation.clone()).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let job: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&job["id"], &job["state"], &job["rows"]), (&1.into(), &"queued".into(), &60.into()));
+    let (status, text) = post_to(&service, "/v1/jobs", &ann, evaluation.clone()).await;
+    assert!(status == StatusCode::TOO_MANY_REQUESTS && text.contains("cancel a job"), "{text}");
+    let answer = json!({ "question": "why?", "answer": "because" });
+    let many = json!({ "kind": "scores", "model": "joint", "answers": vec![answer; 101] }).to_string();
+    let (status, text) = post_to(&service, "/v1/jobs", &bob, many).await;
+    assert!(status == StatusCode::PAYLOAD_TOO_LARGE && text.contains("101 rows"), "{text}");
+    let wrong = json!({ "kind": "scores", "model": "joint", "secret": 1 }).to_string();
+    let (status, text) = post_to(&service, "/v1/jobs", &bob, wrong).await;
+    assert!(status == StatusCode::BAD_REQUEST && !text.contains("secret"), "{text}");
+
+    assert_eq!(ask_as(&service, "GET", "/v1/jobs/1", &bob).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask_as(&service, "DELETE", "/v1/jobs/1", &bob).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask_as(&service, "GET", "/v1/jobs", &bob).await.1, "[]");
+    assert!(ask_as(&service, "GET", "/v1/jobs", &operator).await.1.contains("\"caller\":\"ann\""));
+    let (status, text) = ask_as(&service, "DELETE", "/v1/jobs/1", &ann).await;
+    assert!(status == StatusCode::OK && text.contains("cancelled"), "{text}");
+    assert_eq!(ask_as(&service, "DELETE", "/v1/jobs/1", &ann).await.0, StatusCode::CONFLICT);
+    assert_eq!(post_to(&service, "/v1/jobs", &ann, evaluation).await.0, StatusCode::OK, "its quota is free");
+}
+
+#[tokio::test]
+async fn metrics_tell_queues_refusals_and_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let token = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
+    let order = json!({ "name": "a", "datanets": [1] }).to_string();
+    assert_eq!(post_to(&service, "/v1/models", &token, order).await.0, StatusCode::OK);
+    assert_eq!(ask_as(&service, "GET", "/v1/models/none", "").await.0, StatusCode::NOT_FOUND);
+    let (status, text) = ask_as(&service, "GET", "/metrics", "").await;
+    assert_eq!(status, StatusCode::OK);
+    for line in [
+        "attributor_queue_length{queue=\"trainings\"} 1",
+        "attributor_refusals_total{status=\"404\"}",
+        "attributor_memory_free_bytes{place=\"host\"}",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }

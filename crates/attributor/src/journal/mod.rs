@@ -1,5 +1,6 @@
 //! The durable state: each change is one synced transaction.
 
+mod jobs;
 mod uploads;
 
 use crate::{AnswerRecord, AnswerState, AttributorError, TrainingRecord, TrainingState};
@@ -36,6 +37,8 @@ impl Journal {
         let transaction = database.begin_write().map_err(|e| fail(&e))?;
         transaction.open_table(TRAININGS).map_err(|e| fail(&e))?;
         transaction.open_table(UNSAFE_ANSWERS).map_err(|e| fail(&e))?;
+        transaction.open_table(jobs::JOBS).map_err(|e| fail(&e))?;
+        transaction.open_table(jobs::OPEN_JOBS).map_err(|e| fail(&e))?;
         {
             let answers = transaction.open_table(ANSWERS).map_err(|e| fail(&e))?;
             let mut open = transaction.open_table(OPEN_ANSWERS).map_err(|e| fail(&e))?;

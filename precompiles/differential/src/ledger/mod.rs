@@ -3,11 +3,12 @@
 
 mod money;
 mod rights;
+mod tokens;
 
 use crate::side::{Outcome, Side};
 use crate::world::CONTRACTS;
 use crate::{Difference, Step};
-use alloy_primitives::{Address, Log};
+use alloy_primitives::{Address, B256, Log, U256, keccak256};
 use alloy_sol_types::SolEventInterface;
 use money::Money;
 use openledger_abi::IAttribution::IAttributionEvents as A;
@@ -16,6 +17,7 @@ use openledger_abi::IPayouts::IPayoutsEvents as P;
 use openledger_abi::{ATTRIBUTION, DATANETS, PAYOUTS};
 use rights::Rights;
 use std::fmt;
+use tokens::Tokens;
 
 /// A rule that a step broke.
 pub(crate) type Broken = String;
@@ -46,6 +48,7 @@ fn read(log: &Log) -> Option<Event> {
 pub struct Ledger {
     money: Money,
     rights: Rights,
+    tokens: Tokens,
 }
 
 impl Ledger {
@@ -62,22 +65,34 @@ impl Ledger {
     }
 
     fn check(&mut self, step: &Step, outcome: &Outcome, side: &mut Side) -> Result<(), Broken> {
-        let of_the_three = outcome.logs.iter().filter(|log| CONTRACTS.contains(&log.address));
-        let events: Option<Vec<Event>> = of_the_three.map(read).collect();
-        let Some(events) = events else { return Err("an event that no interface declares".to_owned()) };
-        let now = side.now();
-        for event in &events {
-            self.rights.take(step, now, event)?;
-            self.money.take(now, event)?;
+        let (now, mut events) = (side.now(), Vec::new());
+        self.tokens.begin();
+        for log in &outcome.logs {
+            self.tokens.take(step, log)?;
+            if !CONTRACTS.contains(&log.address) {
+                continue;
+            }
+            let Some(event) = read(log) else { return Err("an event that no interface declares".to_owned()) };
+            self.tokens.moved(step, &event)?;
+            self.rights.take(step, now, &event)?;
+            self.money.take(now, &event)?;
+            events.push(event);
         }
         self.rights.settle(now, &events)?;
+        self.tokens.check(side)?;
         self.money.check(now, side)
     }
 }
 
+/// Where Solidity puts `mapping[key]` of the mapping at `slot`.
+fn entry(key: B256, slot: U256) -> U256 {
+    let bytes = [key.0, slot.to_be_bytes::<32>()].concat();
+    keccak256(bytes).into()
+}
+
 /// Part of `whole` by the first `weight` of `all`.
-pub(crate) fn part(whole: alloy_primitives::U256, weight: u64, all: u64) -> alloy_primitives::U256 {
-    whole * alloy_primitives::U256::from(weight) / alloy_primitives::U256::from(all)
+pub(crate) fn part(whole: U256, weight: u64, all: u64) -> U256 {
+    whole * U256::from(weight) / U256::from(all)
 }
 
 /// A number of a contribution, model, … with an account.

@@ -1,15 +1,18 @@
 //! Every wei: what came in and went out, and to whom what is held belongs.
 
-use super::{Broken, Event, expect, part};
+use super::{Broken, Event, entry, expect, part};
 use crate::side::Side;
 use crate::world::{CHALLENGE_WINDOW, DEPOSIT, PLATFORM};
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256};
 use openledger_abi::IAttribution::ClusterShare;
 use openledger_abi::IAttribution::IAttributionEvents as A;
 use openledger_abi::IDatanets::IDatanetsEvents as D;
 use openledger_abi::IPayouts::IPayoutsEvents as P;
 use openledger_abi::{ATTRIBUTION, DATANETS, PAYOUTS};
 use std::collections::BTreeMap;
+
+/// Where the array of earners begins.
+const EARNERS: U256 = U256::from_limbs([21, 0, 0, 0]);
 
 #[derive(Debug)]
 struct Receipt {
@@ -265,11 +268,11 @@ impl Money {
         }
         let Touched { credits, accrued } = std::mem::take(&mut self.touched);
         for account in credits {
-            let kept = side.slot(PAYOUTS, entry(account.into_word(), 3));
+            let kept = side.slot(PAYOUTS, entry(account.into_word(), U256::from(3)));
             expect("credit", kept, self.credits.get(&account).copied().unwrap_or_default())?;
         }
         for contribution in accrued {
-            let earner = side.slot(DATANETS, entry(U256::from(contribution).into(), 9));
+            let earner = side.slot(DATANETS, EARNERS + U256::from(contribution));
             let kept = earner & ((U256::ONE << 96) - U256::ONE);
             expect("accrued", kept, self.accrued.get(&contribution).copied().unwrap_or_default())?;
         }
@@ -292,10 +295,4 @@ impl Money {
         }
         Ok(())
     }
-}
-
-/// Where Solidity puts `mapping[key]` of the mapping at `slot`.
-fn entry(key: B256, slot: u64) -> U256 {
-    let bytes = [key.0, U256::from(slot).to_be_bytes::<32>()].concat();
-    keccak256(bytes).into()
 }

@@ -21,13 +21,18 @@ const DEPTH: u32 = 3;
 
 impl Planner {
     pub(super) fn any_of_facades(&mut self) -> Planned {
-        let (token, number, owner) = self.token();
-        let (who, to, id) = (self.mostly(owner), self.address(), U256::from(number));
+        let (token, number, who) = self.actor();
+        let owner = self.holder(token, number);
+        let (to, id) = (self.address(), U256::from(number));
         match self.rng.below(12) {
-            0 => Planned::new(who, token, &approveCall { to, tokenId: id }),
+            0 => {
+                let call = approveCall { to, tokenId: id };
+                Planned::new(who, token, &call).noted(Note::Approved(token, number, to))
+            }
             1 => {
                 let approved = !self.rng.one_in(4);
-                Planned::new(who, token, &setApprovalForAllCall { operator: to, approved })
+                let call = setApprovalForAllCall { operator: to, approved };
+                Planned::new(who, token, &call).noted(Note::Approved(token, number, to))
             }
             2 => Planned::new(who, token, &announceCall { tokenIds: vec![id, id] }),
             3 | 4 => {
@@ -42,15 +47,27 @@ impl Planner {
         }
     }
 
+    /// A façade, a token of it, and who acts: its owner, now and then one whom its owner let, or anyone.
+    fn actor(&mut self) -> (Address, u64, Address) {
+        if self.rng.one_in(4) && !self.facts.approved.is_empty() {
+            return *self.rng.pick(&self.facts.approved);
+        }
+        let (token, number, owner) = self.token();
+        (token, number, self.mostly(owner))
+    }
+
     /// A façade, a token of it, and its owner as far as is known.
     fn token(&mut self) -> (Address, u64, Address) {
-        if self.rng.one_in(4) {
-            let datanet = self.datanet();
-            (DATANET_TOKEN, datanet, self.owner_of(datanet))
+        let (token, number) = if self.rng.one_in(4) {
+            (DATANET_TOKEN, self.datanet())
         } else {
-            let contribution = self.contribution();
-            (CONTRIBUTION_TOKEN, contribution, self.title_of(contribution))
-        }
+            (CONTRIBUTION_TOKEN, self.contribution())
+        };
+        (token, number, self.holder(token, number))
+    }
+
+    fn holder(&mut self, token: Address, number: u64) -> Address {
+        if token == DATANET_TOKEN { self.owner_of(number) } else { self.title_of(number) }
     }
 
     /// What the receiver of a token does at once: gives it on, takes it back and forth, draws on it, or anything else.

@@ -88,6 +88,8 @@ pub(crate) struct Facts {
     pub(crate) settled: Vec<Settled>,
     pub(crate) channels: Vec<Channel>,
     pub(crate) streams: Vec<Stream>,
+    /// A façade, a token of it, and somebody whom its owner let act.
+    pub(crate) approved: Vec<(Address, u64, Address)>,
     pub(crate) nonces: [u64; 3],
 }
 
@@ -97,6 +99,7 @@ pub(crate) enum Note {
     Nothing,
     Datanet(Address),
     DatanetMoved(u64, Address),
+    Approved(Address, u64, Address),
     Curator(u64, Address),
     Committed(Commitment),
     Revealed(Box<Contribution>, B256),
@@ -148,6 +151,7 @@ impl Facts {
                     datanet.owner = to;
                 }
             }
+            Note::Approved(token, number, who) => self.approved.push((token, number, who)),
             Note::Curator(datanet, curator) => {
                 if let Some(datanet) = self.datanets.get_mut(number(datanet)) {
                     datanet.curators.push(curator);

@@ -217,7 +217,7 @@ pub async fn replay_segment(
         openledger_model::set_num_threads(i32::try_from(review.threads).unwrap_or(1));
         let (model, tokenizer) = BaseModel::load(&review.model, review.device)?;
         let config = transcript.hyperparameters.config();
-        let (_, sequences) = ordered_rows(&case, &tokenizer)?;
+        let (_, sequences) = ordered_rows(&case, &model, &tokenizer)?;
         if sequences.len() != transcript.rows {
             return Err(AttributorError::Invalid("the case's rows are not the transcript's".into()));
         }
@@ -251,3 +251,6 @@ pub async fn replay_segment(
     });
     work.await.map_err(|_| AttributorError::Panicked)?
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Jobs: evaluations and scores.
+
+use super::{Reply, Service, body, caller};
+use crate::{
+    AttributorError, JobOrder, JobRecord,
+    jobs::{accept, forget_input},
+    progress::job_key,
+    service::Shared,
+};
+use axum::{
+    Json,
+    extract::{
+        Path, State,
+        rejection::{JsonRejection, PathRejection},
+    },
+    http::HeaderMap,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Jobs that a list holds, the newest.
+const MAX_LISTED: usize = 256;
+
+/// A job and how far it is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct JobView {
+    #[serde(flatten)]
+    record: JobRecord,
+    /// What is in hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<crate::progress::StageView>,
+}
+
+impl JobView {
+    fn of(shared: &Shared, record: JobRecord) -> Self {
+        Self { progress: shared.progress.stage(&job_key(record.id)), record }
+    }
+}
+
+/// Order an evaluation or scores. Refused with 429 while the token's quota is full, with 413 above it, with 507 where it
+/// would not fit into memory.
+#[utoipa::path(
+    post, path = "/v1/jobs", request_body = JobOrder, security(("token" = [])),
+    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+)]
+pub(super) async fn order(
+    State(shared): Service,
+    headers: HeaderMap,
+    order: Result<Json<JobOrder>, JsonRejection>,
+) -> Reply<JobView> {
+    let caller = caller(&shared, &headers)?;
+    let record = accept(&shared, &caller, &body(order)?).await?;
+    shared.work.notify_waiters();
+    Ok(Json(JobView::of(&shared, record)))
+}
+
+/// The newest jobs of the token, or of all for the operator; without their results.
+#[utoipa::path(
+    get, path = "/v1/jobs", security(("token" = [])),
+    responses((status = 200, body = Vec<JobView>), (status = "default", body = super::Refusal)),
+)]
+pub(super) async fn list(State(shared): Service, headers: HeaderMap) -> Reply<Vec<JobView>> {
+    let caller = caller(&shared, &headers)?;
+    let own = shared.journal.jobs(MAX_LISTED)?.into_iter().filter(|job| caller.may_touch(&job.caller));
+    let views = own.map(|job| JobView::of(&shared, JobRecord { result: None, ..job }));
+    Ok(Json(views.collect()))
+}
+
+/// A job with its result, once it is done.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
+    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+)]
+pub(super) async fn numbered(
+    State(shared): Service,
+    headers: HeaderMap,
+    id: Result<Path<u64>, PathRejection>,
+) -> Reply<JobView> {
+    let record = own(&shared, &headers, id)?;
+    Ok(Json(JobView::of(&shared, record)))
+}
+
+/// Cancel a job that is not finished.
+#[utoipa::path(
+    delete, path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
+    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+)]
+pub(super) async fn cancel(
+    State(shared): Service,
+    headers: HeaderMap,
+    id: Result<Path<u64>, PathRejection>,
+) -> Reply<JobView> {
+    let record = own(&shared, &headers, id)?;
+    let ended = shared.journal.cancel_job(&record)?;
+    forget_input(&shared, &ended).await;
+    Ok(Json(JobView::of(&shared, ended)))
+}
+
+/// A job that the caller may see. Another's is as little there as none.
+fn own(
+    shared: &Shared,
+    headers: &HeaderMap,
+    id: Result<Path<u64>, PathRejection>,
+) -> Result<JobRecord, AttributorError> {
+    let caller = caller(shared, headers)?;
+    let Path(id) = id.map_err(|_| AttributorError::Invalid("a job is a number".into()))?;
+    let found = shared.journal.job(id)?.filter(|job| caller.may_touch(&job.caller));
+    found.ok_or_else(|| AttributorError::NotFound(format!("there is no job {id} of this token")))
+}

@@ -1,0 +1,90 @@
+//! Trainings.
+
+use super::{Reply, Service, body, operators};
+use crate::{
+    AttributorError, TrainingRecord, TrainingRequest, TrainingState,
+    memory::Needs,
+    progress::training_key,
+    service::{MAX_UNFINISHED, Shared},
+    training,
+};
+use axum::{
+    Json,
+    extract::{Path, State, rejection::JsonRejection},
+    http::HeaderMap,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A training and how long it will take.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TrainingView {
+    #[serde(flatten)]
+    record: TrainingRecord,
+    /// Until the stage in hand is done, at the pace so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_left: Option<f64>,
+}
+
+impl TrainingView {
+    fn of(shared: &Shared, record: TrainingRecord) -> Self {
+        Self { seconds_left: shared.progress.seconds_left(&training_key(&record.request.name)), record }
+    }
+}
+
+/// Train and register a model.
+#[utoipa::path(
+    post, path = "/v1/models", request_body = TrainingRequest, security(("token" = [])),
+    responses((status = 200, body = TrainingRecord), (status = "default", body = super::Refusal)),
+)]
+pub(super) async fn order(
+    State(shared): Service,
+    headers: HeaderMap,
+    request: Result<Json<TrainingRequest>, JsonRejection>,
+) -> Reply<TrainingRecord> {
+    operators(&shared, &headers, "trainings are ordered")?;
+    let request = body(request)?;
+    training::check(&request, &shared.model_config)?;
+    // How many rows there are is known once it begins; what cannot even fit without any is refused here.
+    Needs::of_training(&shared.model_config, &training::config(&request.training), 0, 0)?
+        .admit(shared.device)?;
+    let order = TrainingRecord { request, state: TrainingState::Queued, trained: None };
+    let record = shared.journal.admit_training(&order, MAX_UNFINISHED)?;
+    shared.work.notify_waiters();
+    Ok(Json(record))
+}
+
+/// All trainings.
+#[utoipa::path(
+    get, path = "/v1/models",
+    responses((status = 200, body = Vec<TrainingView>), (status = "default", body = super::Refusal)),
+)]
+pub(super) async fn list(State(shared): Service) -> Reply<Vec<TrainingView>> {
+    let trainings = shared.journal.trainings()?.into_iter();
+    Ok(Json(trainings.map(|record| TrainingView::of(&shared, record)).collect()))
+}
+
+/// Progress, losses, dataset versions, model number.
+#[utoipa::path(
+    get, path = "/v1/models/{name}", params(("name" = String, Path)),
+    responses((status = 200, body = TrainingView), (status = "default", body = super::Refusal)),
+)]
+pub(super) async fn named(State(shared): Service, Path(name): Path<String>) -> Reply<TrainingView> {
+    let found = shared.journal.training(&name)?;
+    let record = found.ok_or_else(|| AttributorError::NotFound(format!("no training is named {name}")))?;
+    Ok(Json(TrainingView::of(&shared, record)))
+}
+
+/// Cancel a training that is not finished; the name can be ordered again.
+#[utoipa::path(
+    delete, path = "/v1/models/{name}", params(("name" = String, Path)), security(("token" = [])),
+    responses((status = 200, body = TrainingRecord), (status = "default", body = super::Refusal)),
+)]
+pub(super) async fn cancel(
+    State(shared): Service,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Reply<TrainingRecord> {
+    operators(&shared, &headers, "trainings are cancelled")?;
+    Ok(Json(shared.journal.cancel_training(&name)?))
+}
