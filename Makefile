@@ -68,7 +68,7 @@ conformance: setup ## run the suites that others wrote, in OPENLEDGER_SHARED
 	OPENLEDGER_SHARED=$(abspath $(shared)) cargo nextest run --locked --workspace --test import -E 'test(imported)'
 
 differential: ## compare the precompiles with the Solidity reference; STEPS= SEED=
-	cargo run --locked --quiet -p openledger-differential -- --steps $(or $(STEPS),2000000) --seed $(or $(SEED),1) --coverage
+	cargo run --locked --quiet --bin openledger-differential -- --steps $(or $(STEPS),2000000) --seed $(or $(SEED),1) --coverage
 
 mutants: ## plant faults in the precompiles, one at a time, which the comparison must find
 	precompiles/differential/mutants.sh

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 tree=target/mutants/tree
-cargo build --locked --quiet -p openledger-differential --bin mutants
+cargo build --locked --quiet --workspace --bin mutants
 mkdir -p "$tree"
 find "$tree" -mindepth 1 -delete
 git archive HEAD | tar -x -C "$tree"

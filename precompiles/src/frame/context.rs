@@ -104,7 +104,8 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
-    /// Charges for putting `shares` into the words that they are packed in, or taking them out, and dividing by them.
+    /// Charges for putting `shares`, or earners, into the words that they are packed in, or taking them out, and for
+    /// dividing by them.
     pub(crate) fn charge_unpack(&mut self, shares: usize) -> Result<()> {
         self.meter.charge(UNPACK_GAS.saturating_mul(shares as u64))
     }

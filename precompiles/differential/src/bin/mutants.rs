@@ -108,14 +108,7 @@ fn plant(tree: &Path, fault: &Fault) -> Result<(), String> {
 fn build(arguments: &Arguments) -> Result<(), String> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(&arguments.tree).env("CARGO_TARGET_DIR", &arguments.target);
-    cargo.args([
-        "build",
-        "--quiet",
-        "--package",
-        "openledger-differential",
-        "--bin",
-        "openledger-differential",
-    ]);
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "openledger-differential"]);
     let built = cargo.output().map_err(|error| error.to_string())?;
     if built.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&built.stderr).into_owned()) }
 }
