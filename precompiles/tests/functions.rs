@@ -190,7 +190,9 @@ fn wrong_receipts_are_refused() {
         let error = NotInModel { contribution, model: 1 };
         reverts(refused(0, vec![share(contribution, 0, 1_000_000)]), error);
     }
-    reverts(refused(0, vec![share(99, 0, 1_000_000)]), UnknownContribution { contribution: 99 });
+    for contribution in [99, (1 << 40) - 1, 1 << 40, u64::MAX] {
+        reverts(refused(0, vec![share(contribution, 0, 1_000_000)]), UnknownContribution { contribution });
+    }
     let settle = settleCall { receipt: good(id) };
     reverts(w.call(BOB, 0, settle), NotAttestor { model: 1, account: BOB });
     let dear = Receipt { tokensOut: 1_000_000, ..good(id) };

@@ -17,8 +17,13 @@ use openledger_storage::{NewBlock, StateView};
 use tracing::{error, warn};
 
 use crate::{
-    BuiltBlock, Engine, EngineError, StateRead, bad_block::BadBlock, difference::compare_executions,
-    insert::state_roots, quarantine::Culprit, tree::Executed,
+    BuiltBlock, Engine, EngineError, StateRead,
+    bad_block::BadBlock,
+    confirm::{NamedRoots, RootsRead},
+    difference::compare_executions,
+    insert::state_roots,
+    quarantine::Culprit,
+    tree::Executed,
 };
 
 /// Blocks built here that are kept until one of them is added.
@@ -139,9 +144,10 @@ impl Engine {
         // Roots come later; until then the header has its shape.
         block.header.withdrawals_root = EMPTY_ROOTS.withdrawals_root(&self.spec, block.header.timestamp);
 
+        let (named, read) = (NamedRoots::new(&*self.cache), RootsRead::new(view));
         let (update, second) = thread::scope(|scope| {
-            let second = scope.spawn(|| self.execution.execute(&self.spec, view, &block, &senders));
-            (view.update_knowing(&first.bundle, &*self.cache), second.join())
+            let second = scope.spawn(|| self.execution.execute(&self.spec, &read, &block, &senders));
+            (view.update_knowing(&first.bundle, &named), second.join())
         });
         let second = second.unwrap_or_else(|_| {
             Err(ExecutionError::Internal("the thread of the second execution has panicked".to_owned()))
@@ -154,7 +160,13 @@ impl Engine {
             return Ok(Attempt::Diverged(Box::new(Divergence { block, senders, differences })));
         }
         let ExecutedBlock { receipts, bundle, .. } = first;
-        let update = update?;
+        let update = if named.are_confirmed_by(read) {
+            update?
+        } else {
+            error!(number = block.header.number, "the cache names wrong storage roots; it starts anew");
+            self.cache.reset(view.clone());
+            view.update(&bundle)?
+        };
         let roots = state_roots(&update);
         block.header.state_root = roots.state;
         block.header.withdrawals_root = roots.withdrawals_root(&self.spec, block.header.timestamp);

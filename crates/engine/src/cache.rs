@@ -149,7 +149,9 @@ impl ExecutionCache {
         let is_missing = |address: &Address| {
             self.shard(address).lock().get(address).is_none_or(|account| account.info.is_none())
         };
-        let missing: Vec<_> = addresses.filter(is_missing).collect();
+        let mut missing: Vec<_> = addresses.filter(is_missing).collect();
+        missing.sort_unstable();
+        missing.dedup();
         if missing.is_empty() || self.is_full() {
             return Ok(());
         }

@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod command;
 mod config;
+mod confirm;
 mod difference;
 mod engine;
 mod error;

@@ -37,21 +37,22 @@ fn small(cache_entries: usize) -> EngineConfig {
 
 #[tokio::test]
 async fn an_imported_chain_is_the_one_that_was_built() {
-    let (blocks, roots) = chain(70).await;
+    let (blocks, roots) = chain(170).await;
     for config in [EngineConfig::default(), small(0), small(40)] {
         let folder = tempfile::tempdir().unwrap();
         let node = Node::open_with(folder.path(), config, Arc::new(EvmExecution));
-        let imported = node.engine.insert_range(blocks[..50].to_vec()).await.unwrap();
-        assert_eq!((imported.blocks, imported.head.number), (50, 50));
-        assert_eq!(imported.transactions, 3 + 1 + 49 * 4);
-        assert_eq!(node.root(), roots[49]);
+        // More than are stored in one write, or in two.
+        let imported = node.engine.insert_range(blocks[..150].to_vec()).await.unwrap();
+        assert_eq!((imported.blocks, imported.head.number), (150, 150));
+        assert_eq!(imported.transactions, 3 + 1 + 149 * 4);
+        assert_eq!(node.root(), roots[149]);
         // Overlapping the chain, and going on with single blocks after it.
-        let imported = node.engine.insert_range(blocks[40..60].to_vec()).await.unwrap();
-        assert_eq!((imported.blocks, imported.head.number), (10, 60));
-        for block in &blocks[60..] {
+        let imported = node.engine.insert_range(blocks[140..160].to_vec()).await.unwrap();
+        assert_eq!((imported.blocks, imported.head.number), (10, 160));
+        for block in &blocks[160..] {
             node.engine.insert(block.clone()).await.unwrap();
         }
-        assert_eq!((node.head().number, node.root()), (70, roots[69]));
+        assert_eq!((node.head().number, node.root()), (170, roots[169]));
         node.engine.database().check().unwrap();
         for (index, block) in blocks.iter().enumerate() {
             let stored = node.engine.database().block_by_number(index as u64 + 1).unwrap().unwrap();

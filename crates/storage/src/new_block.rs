@@ -30,6 +30,6 @@ impl NewBlock {
         let logs = self.receipts.iter().flat_map(|receipt| receipt.logs());
         let log_bytes: usize = logs.map(|log| log.data.data.len() + log.topics().len() * 32 + 64).sum();
         let entries = self.senders.len() * ENTRY_BYTES;
-        self.block.body.length() + log_bytes + entries + self.update.layer().size_bytes()
+        self.block.body.length() + log_bytes + entries + self.update.size_bytes()
     }
 }

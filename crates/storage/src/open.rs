@@ -104,6 +104,7 @@ fn column_options(name: &str, write_buffers_bytes: usize, cache: &Cache) -> Opti
     let mut options = Options::default();
     options.set_write_buffer_size(write_buffers_bytes / 2);
     options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_compression_type(DBCompressionType::Lz4);
     match name {
         // Written in order of their keys: tables only ever move down, as they were first written.
         columns::HEADERS

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy_primitives::{Address, B256, Bytes, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use openledger_trie::{EMPTY_ROOT_HASH, StateLayer};
 
 use crate::{Result, StateView, changes::OldAccount};
@@ -62,6 +62,14 @@ impl StateUpdate {
     /// The flat state and the stored nodes that changed, to read the state through.
     pub fn layer(&self) -> &Arc<StateLayer> {
         &self.0.layer
+    }
+
+    /// About how many bytes of memory the update takes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let slots: usize = self.0.old.iter().map(|old| old.slots.len()).sum();
+        let old = self.0.old.len() * size_of::<OldAccount>() + slots * size_of::<(B256, U256)>();
+        let codes: usize = self.0.codes.values().map(|code| code.len()).sum();
+        self.0.layer.size_bytes() + old + codes
     }
 
     /// The accounts that changed, as they were, in order of their hashed addresses.

@@ -29,6 +29,10 @@ fn precompiles_and_reference_agree_on_random_sequences_that_meet_each_functions_
     let functions =
         |all: &BTreeMap<String, BTreeSet<String>>| -> BTreeSet<String> { all.keys().cloned().collect() };
     assert_eq!(functions(&met), functions(&listed.often), "refusals.toml lists every function, and no other");
+    assert!(
+        functions(&listed.seldom).is_subset(&functions(&listed.often)),
+        "refusals.toml names no function"
+    );
     for (function, met) in &met {
         let (often, none) = (&listed.often[function], BTreeSet::new());
         let seldom = listed.seldom.get(function).unwrap_or(&none);

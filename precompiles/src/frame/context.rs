@@ -1,9 +1,10 @@
 //! One call: who calls, and the state with every access paid for.
 
 use super::gas::{DECODE_GAS, ECRECOVER_GAS, ENCODE_GAS, KECCAK_GAS, LOG_GAS, UNPACK_GAS};
+use super::table::sequence_words;
 use super::{ActiveForks, Backend, Failure, Meter, Purity, Result, Work};
 use alloy_primitives::{Address, B256, Log, U256, keccak256};
-use alloy_sol_types::SolEvent;
+use alloy_sol_types::{SolEvent, TopicList};
 use std::fmt;
 
 /// Who calls, and how.
@@ -196,10 +197,10 @@ impl<'a> Frame<'a> {
     /// Emits an event from `account`.
     pub(crate) fn emit<E: SolEvent>(&mut self, account: Address, event: &E) -> Result<()> {
         self.may_write()?;
-        let data = event.encode_log_data();
-        let topics = data.topics().len() as u8;
-        self.meter.charge(LOG_GAS + self.meter.params().log_cost(topics, data.data.len() as u64))?;
-        self.backend.log(Log { address: account, data });
+        let bytes = 32 * sequence_words(&event.tokenize_body()) as u64;
+        let topics = E::TopicList::COUNT as u8;
+        self.meter.charge(LOG_GAS + self.meter.params().log_cost(topics, bytes))?;
+        self.backend.log(Log { address: account, data: event.encode_log_data() });
         Ok(())
     }
 

@@ -10,7 +10,7 @@ pub(crate) const CALL_GAS: u64 = 100;
 pub(crate) const DECODE_GAS: u64 = 12;
 /// For each word of what is returned, which is written encoded and read by the caller.
 pub(crate) const ENCODE_GAS: u64 = 12;
-/// For each share that is put into the word that it is packed in, or taken out.
+/// For each share or earner that is put into the word that it is packed in, or taken out.
 pub(crate) const UNPACK_GAS: u64 = 30;
 /// LOG's constant part.
 pub(crate) const LOG_GAS: u64 = 375;

@@ -133,8 +133,8 @@ fn decode<C: SolCall>(arguments: &[u8]) -> Result<C> {
     C::abi_decode_raw_with_config(arguments, config).map_err(|_| super::Failure::empty())
 }
 
-/// Words that the tokens take, encoded one after the other as return data is.
-fn sequence_words<'a, T: TokenSeq<'a>>(tokens: &T) -> usize {
+/// Words that the tokens take, encoded one after the other as return data and logs are.
+pub(super) fn sequence_words<'a, T: TokenSeq<'a>>(tokens: &T) -> usize {
     // A sequence that is an element of another one would stand behind an offset; its own words are the same.
     if T::DYNAMIC { tokens.tail_words() } else { tokens.head_words() }
 }

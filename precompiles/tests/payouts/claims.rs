@@ -65,8 +65,11 @@ fn draws_are_bounded_and_of_contributions_that_exist() {
     let mut w = World::with_model();
     let many = drawCall { contributions: vec![1; 65] };
     reverts(w.call(BOB, 0, many), TooManyContributions { maximum: wei(64), given: wei(65) });
-    reverts(w.call(BOB, 0, drawCall { contributions: vec![1, 9] }), UnknownContribution { contribution: 9 });
-    reverts(w.call(BOB, 0, accruedOfCall { contribution: 9 }), UnknownContribution { contribution: 9 });
+    for contribution in [9, (1 << 40) - 1, 1 << 40, u64::MAX] {
+        let unknown = UnknownContribution { contribution };
+        reverts(w.call(BOB, 0, drawCall { contributions: vec![1, contribution] }), unknown.clone());
+        reverts(w.call(BOB, 0, accruedOfCall { contribution }), unknown);
+    }
     assert_eq!(w.call(BOB, 0, drawCall { contributions: vec![1, 1, 2] }).unwrap(), wei(0));
     let nothing = drawAndClaimCall { contributions: vec![1] };
     reverts(w.call(PROVIDER, 0, nothing), NothingToClaim { account: PROVIDER });

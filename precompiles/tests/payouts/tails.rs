@@ -129,8 +129,9 @@ fn leaf_of_what_is_not_in_the_model_is_refused() {
     let mut w = World::with_model();
     let other = w.datanet();
     let outside = w.contribute(ALICE, other, 5, 3, 0);
-    for (contribution, unknown) in [(outside, false), (99, true)] {
-        let id = w.request(1_000_000, contribution as u8).unwrap();
+    let unknown = [99, (1 << 40) - 1, 1 << 40, u64::MAX].map(|contribution| (contribution, true));
+    for (salt, (contribution, unknown)) in (1..).zip([(outside, false)].into_iter().chain(unknown)) {
+        let id = w.request(1_000_000, salt).unwrap();
         let mut trial = w.clone();
         settle(&mut trial, id, B256::repeat_byte(1), 1);
         let amount = view(&mut trial, tailOfCall { requestId: id }).amount;
