@@ -1,9 +1,9 @@
 //! Jobs: evaluations and scores.
 
-use super::{Reply, Service, body, caller};
+use super::{Reply, Service, body};
 use crate::{
     AttributorError, JobOrder, JobRecord,
-    jobs::{accept, forget_input},
+    jobs::{Caller, accept, forget_input},
     progress::job_key,
     service::Shared,
 };
@@ -13,7 +13,6 @@ use axum::{
         Path, State,
         rejection::{JsonRejection, PathRejection},
     },
-    http::HeaderMap,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,10 +44,9 @@ impl JobView {
 )]
 pub(super) async fn order(
     State(shared): Service,
-    headers: HeaderMap,
+    caller: Caller,
     order: Result<Json<JobOrder>, JsonRejection>,
 ) -> Reply<JobView> {
-    let caller = caller(&shared, &headers)?;
     let record = accept(&shared, &caller, &body(order)?).await?;
     shared.work.notify_waiters();
     Ok(Json(JobView::of(&shared, record)))
@@ -59,10 +57,9 @@ pub(super) async fn order(
     get, path = "/v1/jobs", security(("token" = [])),
     responses((status = 200, body = Vec<JobView>), (status = "default", body = super::Refusal)),
 )]
-pub(super) async fn list(State(shared): Service, headers: HeaderMap) -> Reply<Vec<JobView>> {
-    let caller = caller(&shared, &headers)?;
-    let own = shared.journal.jobs(MAX_LISTED)?.into_iter().filter(|job| caller.may_touch(&job.caller));
-    let views = own.map(|job| JobView::of(&shared, JobRecord { result: None, ..job }));
+pub(super) async fn list(State(shared): Service, caller: Caller) -> Reply<Vec<JobView>> {
+    let own = shared.journal.jobs(MAX_LISTED, |job| caller.may_touch(&job.caller))?;
+    let views = own.into_iter().map(|job| JobView::of(&shared, job));
     Ok(Json(views.collect()))
 }
 
@@ -73,10 +70,10 @@ pub(super) async fn list(State(shared): Service, headers: HeaderMap) -> Reply<Ve
 )]
 pub(super) async fn numbered(
     State(shared): Service,
-    headers: HeaderMap,
+    caller: Caller,
     id: Result<Path<u64>, PathRejection>,
 ) -> Reply<JobView> {
-    let record = own(&shared, &headers, id)?;
+    let record = own(&shared, &caller, id)?;
     Ok(Json(JobView::of(&shared, record)))
 }
 
@@ -87,10 +84,10 @@ pub(super) async fn numbered(
 )]
 pub(super) async fn cancel(
     State(shared): Service,
-    headers: HeaderMap,
+    caller: Caller,
     id: Result<Path<u64>, PathRejection>,
 ) -> Reply<JobView> {
-    let record = own(&shared, &headers, id)?;
+    let record = own(&shared, &caller, id)?;
     let ended = shared.journal.cancel_job(&record)?;
     forget_input(&shared, &ended).await;
     Ok(Json(JobView::of(&shared, ended)))
@@ -99,10 +96,9 @@ pub(super) async fn cancel(
 /// A job that the caller may see. Another's is as little there as none.
 fn own(
     shared: &Shared,
-    headers: &HeaderMap,
+    caller: &Caller,
     id: Result<Path<u64>, PathRejection>,
 ) -> Result<JobRecord, AttributorError> {
-    let caller = caller(shared, headers)?;
     let Path(id) = id.map_err(|_| AttributorError::Invalid("a job is a number".into()))?;
     let found = shared.journal.job(id)?.filter(|job| caller.may_touch(&job.caller));
     found.ok_or_else(|| AttributorError::NotFound(format!("there is no job {id} of this token")))

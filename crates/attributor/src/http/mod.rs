@@ -12,10 +12,10 @@ use alloy_primitives::B256;
 use axum::{
     Json, Router,
     extract::{
-        DefaultBodyLimit, Path, Request, State,
+        DefaultBodyLimit, FromRequestParts, Path, Request, State,
         rejection::{JsonRejection, PathRejection},
     },
-    http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION},
+    http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -81,7 +81,8 @@ fn described() -> (Router<Arc<Shared>>, utoipa::openapi::OpenApi) {
         .layer(from_fn_with_state(Arc::clone(&semaphore), few_at_a_time));
     let orders = OpenApiRouter::new()
         .routes(routes!(jobs::order, jobs::list))
-        .layer(DefaultBodyLimit::max(MAX_JOB_BODY_BYTES));
+        .layer(DefaultBodyLimit::max(MAX_JOB_BODY_BYTES))
+        .layer(from_fn_with_state(semaphore, few_at_a_time));
     let small = OpenApiRouter::new()
         .routes(routes!(models::order, models::list))
         .routes(routes!(models::named, models::cancel))
@@ -139,13 +140,16 @@ fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, AttributorError> {
     })
 }
 
-/// One contribution is large: more than a few at a time would fill the memory.
+/// One contribution or job is large: more than a few at a time would fill the memory.
 async fn few_at_a_time(
-    State(uploads): State<Arc<Semaphore>>,
+    State(large): State<Arc<Semaphore>>,
     request: Request,
     next: Next,
 ) -> Result<Response, AttributorError> {
-    let _permit = uploads.try_acquire().map_err(|_| AttributorError::Busy("too many uploads at a time"))?;
+    if request.method() != Method::POST {
+        return Ok(next.run(request).await);
+    }
+    let _permit = large.try_acquire().map_err(|_| AttributorError::Busy("too many uploads at a time"))?;
     Ok(next.run(request).await)
 }
 
@@ -172,12 +176,17 @@ fn operators(shared: &Shared, headers: &HeaderMap, what: &str) -> Result<(), Att
 }
 
 /// Who calls, by their token.
-fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, AttributorError> {
-    shared.callers.of(&shared.operator_token, token(headers)).ok_or_else(|| {
-        AttributorError::Forbidden(
-            "jobs are for those whose token the operator has listed (callers.json)".into(),
-        )
-    })
+/// Taken from the request's head, so that a stranger's body is not even read.
+impl FromRequestParts<Arc<Shared>> for Caller {
+    type Rejection = AttributorError;
+
+    async fn from_request_parts(head: &mut Parts, shared: &Arc<Shared>) -> Result<Self, AttributorError> {
+        shared.callers.of(&shared.operator_token, token(&head.headers)).ok_or_else(|| {
+            AttributorError::Forbidden(
+                "jobs are for those whose token the operator has listed (callers.json)".into(),
+            )
+        })
+    }
 }
 
 /// A receipt, by its request.

@@ -53,6 +53,22 @@ async fn only_the_operators_token_orders_a_training() {
 }
 
 #[tokio::test]
+async fn strangers_order_is_refused_before_its_body_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let unread =
+        futures_util::stream::poll_fn(|_| -> std::task::Poll<Option<Result<Vec<u8>, std::io::Error>>> {
+            panic!("the body was read")
+        });
+    let request = Request::post("/v1/jobs")
+        .header("content-type", "application/json")
+        .header(AUTHORIZATION, "Bearer nobody's")
+        .body(Body::from_stream(unread))
+        .unwrap();
+    assert_eq!(reply(&service, request).await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn errors_are_json_and_quote_no_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let service = service(folder.path());

@@ -140,7 +140,7 @@ async fn jobs_above_the_quota_or_of_no_model_leave_nothing_stored() {
     assert!(matches!(above, AttributorError::AboveQuota(_)), "{above}");
     let unknown = JobOrder::Evaluation { model: "none".into(), subsets: 96, trainings: 1, seed: 0 };
     assert!(matches!(accept(&shared, &small, &unknown).await, Err(AttributorError::NotFound(_))));
-    assert_eq!(shared.journal.jobs(9).unwrap().len(), 1);
+    assert_eq!(shared.journal.jobs(9, |_| true).unwrap().len(), 1);
     assert_eq!(format!("{:?}", Callers::default()), "[]");
 }
 

@@ -79,12 +79,25 @@ impl Journal {
         jobs.get(id).map_err(AttributorError::journal)?.map(|value| decode(value.value())).transpose()
     }
 
-    /// The newest jobs, at most so many.
-    pub(crate) fn jobs(&self, limit: usize) -> Result<Vec<JobRecord>, AttributorError> {
+    /// The newest jobs that are wanted, at most so many, without their results.
+    pub(crate) fn jobs(
+        &self,
+        limit: usize,
+        wanted: impl Fn(&JobRecord) -> bool,
+    ) -> Result<Vec<JobRecord>, AttributorError> {
         let snapshot = self.0.begin_read().map_err(AttributorError::journal)?;
         let jobs = snapshot.open_table(JOBS).map_err(AttributorError::journal)?;
-        let newest = jobs.iter().map_err(AttributorError::journal)?.rev().take(limit);
-        newest.map(|row| decode(row.map_err(AttributorError::journal)?.1.value())).collect()
+        let mut newest = Vec::new();
+        for row in jobs.iter().map_err(AttributorError::journal)?.rev() {
+            let job: JobRecord = decode(row.map_err(AttributorError::journal)?.1.value())?;
+            if wanted(&job) {
+                newest.push(JobRecord { result: None, ..job });
+            }
+            if newest.len() == limit {
+                break;
+            }
+        }
+        Ok(newest)
     }
 
     /// The unfinished jobs, oldest first.
@@ -176,7 +189,10 @@ mod tests {
         assert_eq!(journal.job(1).unwrap(), Some(done.clone()));
         assert_eq!(journal.unfinished_of("ann").unwrap(), Held::default());
         journal.admit_job(&job("ann", 7), QUOTA).unwrap();
-        assert_eq!(journal.jobs(9).unwrap().iter().map(|job| job.id).collect::<Vec<_>>(), [3, 2, 1]);
+        assert_eq!(
+            journal.jobs(9, |_| true).unwrap().iter().map(|job| job.id).collect::<Vec<_>>(),
+            [3, 2, 1]
+        );
         assert!(matches!(journal.cancel_job(&done), Err(AttributorError::Conflict(_))));
         assert_eq!(journal.cancel_job(&second).unwrap().state, JobState::Cancelled);
         assert_eq!(journal.unfinished_jobs().unwrap().len(), 1);
