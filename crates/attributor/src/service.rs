@@ -225,6 +225,7 @@ async fn finish_trainings(shared: Arc<Shared>) {
                 // The journal says so already, or holds the next order of that name.
                 Err(AttributorError::Cancelled | AttributorError::Model(ModelError::Cancelled)) => {
                     info!(name, "training was cancelled");
+                    shared.progress.end(&training_key(&name));
                 }
                 Err(error) if error.is_retryable() => warn!(name, %error, "training goes on later"),
                 Err(error) => {

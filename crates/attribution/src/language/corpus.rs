@@ -115,6 +115,11 @@ impl LanguageTask {
     }
 }
 
+/// Whether a language model can read anything of the text.
+pub fn has_words(text: &str) -> bool {
+    words(text).next().is_some()
+}
+
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
@@ -150,5 +155,16 @@ impl Rows {
             targets: Tensor::f_from_slice(&targets)?.f_reshape(shape)?,
             weights: Tensor::f_from_slice(&weights)?.f_reshape(shape)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_without_letters_or_digits_has_no_words() {
+        assert!(["a", "7", "!é!", "日本"].iter().all(|text| has_words(text)));
+        assert!(["", " ", "!!!", "—\n…"].iter().all(|text| !has_words(text)));
     }
 }

@@ -11,6 +11,6 @@ mod scoring;
 mod tests;
 mod train;
 
-pub use corpus::{LanguageConfig, LanguageTask};
+pub use corpus::{LanguageConfig, LanguageTask, has_words};
 pub use scoring::{LanguageMethod, LanguageScorer, LanguageSettings};
 pub use train::Trained;

@@ -13,7 +13,7 @@ use crate::{
     training::ChosenRows,
 };
 use metrics::{counter, histogram};
-use openledger_attribution::{AttributionError, faithfulness::Plan};
+use openledger_attribution::{AttributionError, faithfulness::Plan, language::has_words};
 use std::{ops::ControlFlow, sync::Arc, time::Instant};
 use tracing::{info, warn};
 
@@ -117,7 +117,9 @@ async fn run(shared: &Arc<Shared>, record: &mut JobRecord) -> Result<JobResult, 
             let own = Arc::clone(shared);
             let evaluation = shared.lab.run(move |bench| {
                 let chosen = ChosenRows::of(&rows, &bench.base.tokenizer, bench.base.model.config())?;
-                let texts: Vec<String> = chosen.used.iter().map(|row| row.text.clone()).collect();
+                // The language model that is judged reads words alone.
+                let texts: Vec<String> =
+                    chosen.used.iter().map(|row| row.text.clone()).filter(|text| has_words(text)).collect();
                 evaluate(bench, &texts, plan, |done| match step(&own, id, "retraining", done, subsets) {
                     Err(AttributorError::Cancelled) => ControlFlow::Break(()),
                     _ => ControlFlow::Continue(()),
