@@ -100,6 +100,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut genesis = Genesis::default();
         genesis.config.chain_id = 1;
+        genesis.gas_limit = 30_000_000;
         genesis.alloc.insert(ALICE, GenesisAccount { balance: U256::ONE, ..Default::default() });
         let spec = Arc::new(ChainSpec::from_genesis(genesis).unwrap());
         let view = Database::open(folder.path(), spec).unwrap().state().unwrap();
