@@ -6,7 +6,7 @@ use alloy_consensus::Header;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::B256;
 use metrics::{counter, histogram};
-use openledger_evm::{Block, Differences, ExecutionError, StateRoots, validate_header};
+use openledger_evm::{Block, Differences, ExecutionError, StateRoots, recover_senders, validate_header};
 use openledger_storage::{KnownStorageRoots, NewBlock, StateUpdate, StateView};
 use tokio::sync::oneshot;
 use tracing::{error, warn};
@@ -17,7 +17,6 @@ use crate::{
     command::Reply,
     engine::Head,
     persistence::{Done, Job},
-    recovery::recover_senders,
     tree::Executed,
 };
 

@@ -19,7 +19,6 @@ mod insert;
 mod payload;
 mod persistence;
 mod quarantine;
-mod recovery;
 mod status;
 mod tree;
 mod witness;

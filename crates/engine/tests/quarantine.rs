@@ -93,7 +93,7 @@ async fn a_transaction_that_does_not_reproduce_is_quarantined_and_the_chain_goes
     assert!(record.differences.iter().any(|(field, ..)| field == "account"), "{:?}", record.differences);
     // The witness alone is enough to execute the block again.
     let block = Block::decode(&mut &record.block[..]).unwrap();
-    let senders = openledger_evm::recover_senders(&block).unwrap();
+    let senders = openledger_evm::recover_senders(&block, 1).unwrap();
     let again = EvmExecution.execute(&spec(), &record.witness, &block, &senders).unwrap();
     assert_eq!(again.gas_used, block.header.gas_used);
     assert!(record.witness.accounts.contains_key(&signer(2).address()));

@@ -2,11 +2,7 @@
 
 use std::fmt::Debug;
 
-use alloy_consensus::{
-    TxReceipt,
-    proofs::calculate_receipt_root,
-    transaction::{Recovered, SignerRecoverable},
-};
+use alloy_consensus::{TxReceipt, proofs::calculate_receipt_root, transaction::Recovered};
 use alloy_eips::eip7685::Requests;
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bloom};
@@ -46,23 +42,11 @@ impl ExecutedBlock {
     }
 }
 
-/// The sender of each transaction of a block, in order.
-pub fn recover_senders(block: &Block) -> Result<Vec<Address>, ExecutionError> {
-    let recover = |(index, tx): (usize, &openledger_primitives::OpenTxEnvelope)| {
-        tx.recover_signer().map_err(|_| ExecutionError::InvalidTransaction {
-            index,
-            hash: tx.tx_hash(),
-            reason: "its signature is not valid".to_owned(),
-        })
-    };
-    block.body.transactions.iter().enumerate().map(recover).collect()
-}
-
 /// Executes `block` on top of `state`, its parent's, by the OP rules or, where the chain has no `optimism`
 /// part, by plain Ethereum's, and compares gas used, receipts root, logs bloom and requests with the header.
 ///
 /// The header must have passed [`validate_header`](crate::validate_header); the state roots are left
-/// to the caller. `senders` are those of [`recover_senders`].
+/// to the caller. `senders` are those of [`recover_senders`](crate::recover_senders).
 pub fn execute_block<D: DatabaseRef + Debug>(
     spec: &ChainSpec,
     state: D,

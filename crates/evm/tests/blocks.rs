@@ -107,7 +107,7 @@ impl Chain {
     fn check(&self, block: &Block) -> Result<openledger_evm::ExecutedBlock, ExecutionError> {
         let (parent, hash) = (self.spec.genesis_header(), self.spec.genesis_hash());
         validate_header(&self.spec, parent, hash, block)?;
-        execute_block(&self.spec, &self.state, block, &recover_senders(block)?)
+        execute_block(&self.spec, &self.state, block, &recover_senders(block, 1)?)
     }
 }
 

@@ -96,7 +96,7 @@ impl OpenTxEnvelope {
     }
 
     /// What was signed and how; the sender of a deposit, which is not signed.
-    fn signed(&self) -> Result<(&Signature, B256), Address> {
+    pub(crate) fn signed(&self) -> Result<(&Signature, B256), Address> {
         match self {
             Self::Legacy(tx) => Ok((tx.signature(), tx.signature_hash())),
             Self::Eip2930(tx) => Ok((tx.signature(), tx.signature_hash())),
@@ -211,6 +211,7 @@ impl TryFrom<OpenTxEnvelope> for OpTxEnvelope {
 mod tests {
     use alloy_consensus::{SignableTransaction, Typed2718};
     use alloy_eips::{Decodable2718, Encodable2718};
+    use alloy_primitives::U256;
     use alloy_signer::SignerSync;
     use alloy_signer_local::PrivateKeySigner;
 
@@ -251,6 +252,16 @@ mod tests {
         for tx in one_of_each() {
             let expected = if tx.is_deposit() { Address::repeat_byte(9) } else { signer.address() };
             assert_eq!(tx.recover_signer().unwrap(), expected);
+        }
+        let mut many: Vec<_> = (0..3).flat_map(|_| one_of_each()).collect();
+        many[1] = Signed::new_unchecked(
+            TxEip2930::default(),
+            Signature::new(U256::ZERO, U256::ONE, true),
+            B256::ZERO,
+        )
+        .into();
+        for ((index, tx), sender) in many.iter().enumerate().zip(crate::recover_senders(&many)) {
+            assert_eq!(sender.ok(), tx.recover_signer().ok().filter(|_| index != 1));
         }
     }
 

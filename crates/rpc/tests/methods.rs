@@ -287,8 +287,12 @@ async fn a_batch_is_taken_as_its_transactions_one_by_one_would_be_limits_include
     let open = || TxPool::new(limits.clone(), chain.engine.database().clone()).unwrap();
     let (together, apart) = (open(), open());
     let raw = |nonce, value| signed(nonce, NOBODY, value).encoded_2718();
+    let mut without_sender = raw(5, 1);
+    let r = without_sender.len() - 65;
+    without_sender[r..r + 32].fill(0xff);
     let batch = vec![
         raw(0, 1),
+        without_sender,
         vec![0x02, 0xc0],
         raw(2, 1),
         raw(0, 1),
@@ -305,8 +309,9 @@ async fn a_batch_is_taken_as_its_transactions_one_by_one_would_be_limits_include
     }
     assert_eq!(format!("{answers:?}"), format!("{expected:?}"));
     let taken: Vec<_> = answers.iter().map(Result::is_ok).collect();
-    assert_eq!(taken, [true, false, true, false, false, false, true, false, false]);
-    assert!(matches!(answers[7], Err(PoolError::SenderFull { limit: 3 })), "{:?}", answers[7]);
+    assert_eq!(taken, [true, false, false, true, false, false, false, true, false, false]);
+    assert!(matches!(answers[1], Err(PoolError::InvalidSignature)), "{:?}", answers[1]);
+    assert!(matches!(answers[8], Err(PoolError::SenderFull { limit: 3 })), "{:?}", answers[8]);
     assert_eq!((together.counts(), apart.counts()), ((3, 0), (3, 0)));
 }
 

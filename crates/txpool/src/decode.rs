@@ -2,7 +2,7 @@
 
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
 use alloy_eips::Decodable2718;
-use openledger_primitives::OpenTxEnvelope;
+use openledger_primitives::{OpenTxEnvelope, recover_senders};
 
 use crate::{PoolConfig, PoolError};
 
@@ -10,6 +10,10 @@ use crate::{PoolConfig, PoolError};
 ///
 /// Costs some 30 µs for the signature: keep it off the async threads.
 pub fn decode_raw_transaction(raw: &[u8], limit: usize) -> Result<Recovered<OpenTxEnvelope>, PoolError> {
+    decode(raw, limit)?.try_into_recovered().map_err(|_| PoolError::InvalidSignature)
+}
+
+fn decode(raw: &[u8], limit: usize) -> Result<OpenTxEnvelope, PoolError> {
     if raw.len() > limit {
         return Err(PoolError::Oversized { size: raw.len(), limit });
     }
@@ -30,12 +34,28 @@ pub fn decode_raw_transaction(raw: &[u8], limit: usize) -> Result<Recovered<Open
     if !rest.is_empty() {
         return Err(PoolError::Decode(format!("{} bytes after its end", rest.len())));
     }
-    transaction.try_into_recovered().map_err(|_| PoolError::InvalidSignature)
+    Ok(transaction)
 }
 
 impl PoolConfig {
     /// [`decode_raw_transaction`] with this pool's limit.
     pub fn decode(&self, raw: &[u8]) -> Result<Recovered<OpenTxEnvelope>, PoolError> {
         decode_raw_transaction(raw, self.max_transaction_bytes)
+    }
+
+    /// [`PoolConfig::decode`] of many, in order, whose senders are recovered together: several times as fast.
+    pub fn decode_all(&self, raw: &[impl AsRef<[u8]>]) -> Vec<Result<Recovered<OpenTxEnvelope>, PoolError>> {
+        let decoded: Vec<_> =
+            raw.iter().map(|raw| decode(raw.as_ref(), self.max_transaction_bytes)).collect();
+        let transactions: Vec<_> = decoded.iter().flatten().collect();
+        let mut senders = recover_senders(&transactions).into_iter();
+        let with_sender = |transaction: Result<OpenTxEnvelope, PoolError>| {
+            let transaction = transaction?;
+            match senders.next() {
+                Some(Ok(sender)) => Ok(Recovered::new_unchecked(transaction, sender)),
+                _ => Err(PoolError::InvalidSignature),
+            }
+        };
+        decoded.into_iter().map(with_sender).collect()
     }
 }

@@ -9,12 +9,12 @@ use alloy_consensus::{Header, Transaction};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256};
 use openledger_chainspec::ChainSpec;
-use openledger_evm::{Block, validate_header};
+use openledger_evm::{Block, recover_senders, validate_header};
 use openledger_storage::Database;
 use parking_lot::Mutex;
 
 use super::Failure;
-use crate::{EngineError, cache::ExecutionCache, recovery::recover_senders};
+use crate::{EngineError, cache::ExecutionCache};
 
 /// A block whose stateless checks are done.
 pub(super) struct Checked {
