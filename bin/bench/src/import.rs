@@ -21,7 +21,7 @@ use crate::{
     accounts::addresses,
     blocks::{Segment, build},
     genesis::{Chain, chain},
-    limit::Limit,
+    limit::{Limit, Recovery},
     process::cpu_time,
     workload::Kind,
 };
@@ -48,6 +48,8 @@ struct Rates {
     ratio: Vec<f64>,
     /// The same of time on cores.
     cpu_ratio: Vec<f64>,
+    /// Ours over the limit that recovers senders as we do.
+    vector_ratio: Vec<f64>,
 }
 
 /// How long something took.
@@ -85,7 +87,8 @@ pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Figur
     let segments = build(&building, &chain, &accounts, sizes.rounds + 1, sizes.blocks, sizes.gas).await?;
     fs::remove_dir_all(&building)?;
     let cores = thread::available_parallelism()?.get();
-    let mut limit = Limit::new(&chain, cores)?;
+    let mut limit = Limit::new(&chain, cores, Recovery::OneByOne)?;
+    let mut vector_limit = Limit::new(&chain, cores, Recovery::Together)?;
     let database = Database::open(&importing, Arc::clone(&chain.spec))?;
     let (engine, thread) = Engine::spawn(database.clone(), EngineConfig::default())?;
 
@@ -101,6 +104,7 @@ pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Figur
             let ours = run_import(&engine, segment).await?;
             (ours, run_limit(&mut limit, segment)?)
         };
+        let vector_best = run_limit(&mut vector_limit, segment)?;
         if segment.kind == Kind::Transfer {
             grown += flushed_bytes(&database, &importing)?.saturating_sub(before);
             transfers += segment.transactions;
@@ -109,9 +113,12 @@ pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Figur
         let name = segment.kind.name();
         let (ours_cpu, best_cpu) = (ours.cpu.as_secs_f64(), best.cpu.as_secs_f64());
         println!(
-            "import {name} {round}: {:.0} Mgas/s, limit {:.0} Mgas/s; on cores {ours_cpu:.2} s, limit {best_cpu:.2} s",
+            "import {name} {round}: {:.0} Mgas/s, limit {:.0} Mgas/s, with vectors {:.0} Mgas/s; on cores {ours_cpu:.2} s, \
+             limit {best_cpu:.2} s, with vectors {:.2} s",
             rate(ours),
-            rate(best)
+            rate(best),
+            rate(vector_best),
+            vector_best.cpu.as_secs_f64()
         );
         if round > 0 {
             let rates = rates.entry(name).or_default();
@@ -119,6 +126,7 @@ pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Figur
             rates.limit.push(rate(best));
             rates.ratio.push(best.wall.as_secs_f64() / ours.wall.as_secs_f64());
             rates.cpu_ratio.push(best_cpu / ours_cpu.max(0.01));
+            rates.vector_ratio.push(vector_best.wall.as_secs_f64() / ours.wall.as_secs_f64());
         }
     }
     for (name, rates) in rates {
@@ -126,6 +134,7 @@ pub(crate) async fn measure(sizes: ImportSizes, base: &Path, results: &mut Figur
         results.set(format!("import.{name}.limit_mgas_s"), median(&rates.limit));
         results.set(format!("import.{name}.vs_limit"), median(&rates.ratio));
         results.set(format!("import.{name}.cpu_vs_limit"), median(&rates.cpu_ratio));
+        results.set(format!("import.{name}.vs_vector_limit"), median(&rates.vector_ratio));
     }
     results.set("disk.bytes_per_transfer", grown as f64 / transfers as f64);
     drop((engine, database));

@@ -11,7 +11,7 @@ use alloy_primitives::{Address, U256};
 use alloy_rlp::Decodable;
 use eyre::{OptionExt, Result, ensure, eyre};
 use openledger_engine::Block;
-use openledger_primitives::OpenTxEnvelope;
+use openledger_primitives::{OpenTxEnvelope, recover_senders};
 use rayon::prelude::*;
 use revm::{
     Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext,
@@ -28,18 +28,28 @@ use crate::genesis::{CHAIN_ID, Chain};
 /// Blocks that recovery may be ahead.
 const AHEAD: usize = 4;
 
+/// How senders are recovered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// One after the other, by libsecp256k1, which all clients use.
+    OneByOne,
+    /// As the node does it: side by side where the processor can.
+    Together,
+}
+
 /// A state in memory.
 #[derive(Debug)]
 pub(crate) struct Limit {
     database: CacheDB<EmptyDB>,
     cores: usize,
+    recovery: Recovery,
 }
 
 /// A block, and the senders of its signed transactions with them.
 type Prepared = (Block, Vec<Address>);
 
 impl Limit {
-    pub(crate) fn new(chain: &Chain, cores: usize) -> Result<Self> {
+    pub(crate) fn new(chain: &Chain, cores: usize, recovery: Recovery) -> Result<Self> {
         let mut database = CacheDB::new(EmptyDB::new());
         for (address, account) in &chain.spec.genesis().alloc {
             let code = account.code.clone().map(Bytecode::new_raw);
@@ -55,7 +65,7 @@ impl Limit {
                 database.insert_account_storage(*address, (*slot).into(), (*value).into())?;
             }
         }
-        Ok(Self { database, cores })
+        Ok(Self { database, cores, recovery })
     }
 
     /// Runs blocks in RLP; gives the gas that their signed transactions used.
@@ -65,6 +75,7 @@ impl Limit {
         let (permits, permit) = mpsc::sync_channel::<()>(blocks.len().max(AHEAD));
         (0..AHEAD.max(self.cores)).for_each(|_| _ = permits.try_send(()));
         let permit = Mutex::new(permit);
+        let recovery = self.recovery;
         thread::scope(|scope| {
             for _ in 0..self.cores {
                 let (queue, permit, sender) = (&queue, &permit, sender.clone());
@@ -73,7 +84,7 @@ impl Limit {
                         let free = permit.lock().is_ok_and(|permit| permit.recv().is_ok());
                         let next = queue.lock().ok().and_then(|mut queue| queue.next());
                         let Some((index, rlp)) = next.filter(|_| free) else { return };
-                        if sender.send((index, prepare(rlp))).is_err() {
+                        if sender.send((index, prepare(rlp, recovery))).is_err() {
                             return;
                         }
                     }
@@ -140,14 +151,17 @@ impl Limit {
     }
 }
 
-fn prepare(rlp: &[u8]) -> Result<Prepared> {
+fn prepare(rlp: &[u8], recovery: Recovery) -> Result<Prepared> {
     let block = Block::decode(&mut &rlp[..])?;
-    let signed = block.body.transactions.iter().filter(|tx| !tx.is_deposit());
-    let senders = signed.map(recover).collect::<Result<_>>()?;
+    let signed: Vec<_> = block.body.transactions.iter().filter(|tx| !tx.is_deposit()).collect();
+    let senders = match recovery {
+        Recovery::OneByOne => signed.into_iter().map(recover).collect::<Result<_>>()?,
+        Recovery::Together => recover_senders(&signed).into_iter().collect::<Result<_, _>>()?,
+    };
     Ok((block, senders))
 }
 
-/// The sender, by libsecp256k1, the fastest there is.
+/// The sender, by libsecp256k1.
 pub(crate) fn recover(tx: &OpenTxEnvelope) -> Result<Address> {
     let OpenTxEnvelope::Eip1559(signed) = tx else { return Err(eyre!("not of type 2")) };
     let signature = signed.signature();
