@@ -1,9 +1,11 @@
-//! Changing a trie: walks from the root to what changes, and hashes on the way back.
+//! Changing a trie, in three walks over each part of it: reading the ways to what changes level by level, changing, and
+//! hashing level by level from below. What lies on one level is read in one go and hashed side by side.
 
 mod build;
 mod extension;
+mod fetch;
+mod hash;
 mod read;
-mod warm;
 
 use std::sync::Arc;
 
@@ -19,13 +21,12 @@ use crate::{
     trie_reader::{Buffers, RootNode, TrieReader},
 };
 
-use self::{
-    extension::{before, common_prefix, split_extension},
-    warm::{WARM_CHANGES, warm},
-};
+use self::extension::{before, common_prefix, split_extension};
 
 /// So many changes under one branch are worth sharing out between threads.
 const PARALLEL_CHANGES: usize = 256;
+/// More levels than a trie has.
+const ALL_LEVELS: usize = 64;
 
 type EditResult<T, E> = Result<T, EditError<E>>;
 /// The changes under one nibble.
@@ -43,7 +44,9 @@ pub(crate) fn edit_tree<E: Edit>(
         tree
     } else {
         let root = read_root(edit.reader(), tree, now, &mut editor.buffers)?;
-        Tree::of(editor.edit(root, 0, changes, true)?)
+        let mut root = editor.edit(root, 0, changes, true)?;
+        editor.hash(root.as_mut());
+        Tree::of(root)
     };
     Ok(Edited { tree, nodes: editor.rows.finish(), outcome: editor.outcome, grown: editor.grown })
 }
@@ -87,8 +90,8 @@ struct Editor<'a, E: Edit> {
     outcome: E::Outcome,
     buffers: Buffers,
     grown: usize,
-    /// Whether what is in memory below was touched.
-    is_warm: bool,
+    /// Whether what is needed below was read.
+    is_fetched: bool,
 }
 
 impl<'a, E: Edit> Editor<'a, E> {
@@ -100,7 +103,7 @@ impl<'a, E: Edit> Editor<'a, E> {
             outcome: E::Outcome::default(),
             buffers: Buffers::default(),
             grown: 0,
-            is_warm: false,
+            is_fetched: false,
         }
     }
 
@@ -245,7 +248,7 @@ impl<'a, E: Edit> Editor<'a, E> {
                 Ok(None)
             }
             1 => self.collapse(branch, path, place),
-            _ if dirty => Ok(Some(self.finish(branch, place))),
+            _ if dirty => Ok(Some(unhashed(branch, place))),
             _ => Ok(Some(Child { reference, is_leaf: false, link: Link::Branch(branch) })),
         }
     }
@@ -268,16 +271,12 @@ impl<'a, E: Edit> Editor<'a, E> {
         for group in changes.chunk_by(|(a, _), (b, _)| nibble_at(a, at) == nibble_at(b, at)) {
             groups.push((nibble_at(&group[0].0, at), group));
         }
-        self.read_children(node, at, &groups)?;
-        if changes.len() <= WARM_CHANGES && !self.is_warm {
-            warm(node, at, changes);
-            self.is_warm = true;
-            let dirty = self.edit_groups(node, at, groups, keep, split);
-            self.is_warm = false;
-            return dirty;
+        let in_parallel = changes.len() >= PARALLEL_CHANGES && groups.len() > 1 && split.is_none();
+        if !self.is_fetched {
+            self.fetch(node, at, changes, if in_parallel { 1 } else { ALL_LEVELS })?;
         }
-        let mut dirty = false;
-        if changes.len() >= PARALLEL_CHANGES && groups.len() > 1 && split.is_none() {
+        if in_parallel {
+            let mut dirty = false;
             let tasks: Vec<_> =
                 groups.into_iter().map(|(nibble, group)| (nibble, node.take(nibble), group)).collect();
             let (edit, now) = (self.edit, self.now);
@@ -285,7 +284,8 @@ impl<'a, E: Edit> Editor<'a, E> {
                 .into_par_iter()
                 .map(|(nibble, child, group)| {
                     let mut editor = Self::new(edit, now, group.len());
-                    let child = editor.edit(child, at + 1, group, keep)?;
+                    let mut child = editor.edit(child, at + 1, group, keep)?;
+                    editor.hash(child.as_mut());
                     Ok((nibble, child, editor))
                 })
                 .collect::<EditResult<_, E>>()?;
@@ -297,7 +297,10 @@ impl<'a, E: Edit> Editor<'a, E> {
             }
             return Ok(dirty);
         }
-        Ok(self.edit_groups(node, at, groups, keep, split)? | dirty)
+        let was_fetched = std::mem::replace(&mut self.is_fetched, true);
+        let dirty = self.edit_groups(node, at, groups, keep, split);
+        self.is_fetched = was_fetched;
+        dirty
     }
 
     fn edit_groups(
@@ -328,7 +331,7 @@ impl<'a, E: Edit> Editor<'a, E> {
             let mut path = path_of(&first, at);
             path.push(nibble);
             let place = self.rows.place(path);
-            let moved = self.finish(moved, place);
+            let moved = unhashed(moved, place);
             node.put(nibble, Some(moved));
         }
         Ok(dirty)
@@ -357,13 +360,11 @@ impl<'a, E: Edit> Editor<'a, E> {
         let joined = Arc::make_mut(&mut below);
         joined.extension = child_path.slice(path.len()..).join(&joined.extension);
         joined.touched = self.now;
-        Ok(Some(self.finish(below, place)))
+        Ok(Some(unhashed(below, place)))
     }
+}
 
-    /// Hashes a changed branch and writes its row.
-    fn finish(&mut self, branch: Arc<Branch<E::Value>>, place: RowPlace) -> Child<E::Value> {
-        let buffer = &mut self.buffers.node;
-        let reference = self.rows.write(place, |out| branch.encode(out, buffer));
-        Child { reference, is_leaf: false, link: Link::Branch(branch) }
-    }
+/// A changed branch as its parent holds it until it is hashed and its row is written.
+fn unhashed<V>(branch: Arc<Branch<V>>, place: RowPlace) -> Child<V> {
+    Child { reference: place.unhashed(), is_leaf: false, link: Link::Branch(branch) }
 }

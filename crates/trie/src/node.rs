@@ -6,6 +6,7 @@ use alloy_trie::{
     Nibbles, TrieMask,
     nodes::{BranchNode, BranchNodeRef, ExtensionNodeRef, RlpNode},
 };
+use openledger_keccak::keccak256_many;
 use thiserror::Error;
 
 /// Nibbles of a hashed key, more than an extension can have.
@@ -111,6 +112,22 @@ impl StoredNode {
         self.mask.is_bit_set(nibble).then(|| &self.children[index_of(self.mask, nibble)])
     }
 
+    /// What the parents of nodes hold of them, hashed side by side.
+    pub(crate) fn references(nodes: &[Self]) -> Vec<RlpNode> {
+        let mut rlp = Vec::new();
+        let mut ends = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            BranchNodeRef::new(&node.children, node.mask).encode(&mut rlp);
+            ends.push(rlp.len());
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let each: Vec<_> = starts.zip(&ends).map(|(start, &end)| &rlp[start..end]).collect();
+        let branches = references(&each);
+        let mut buffer = Vec::new();
+        let behind = |(branch, node): (RlpNode, &Self)| behind(&node.extension, branch, &mut buffer);
+        branches.into_iter().zip(nodes).map(behind).collect()
+    }
+
     /// What the node's parent holds of it.
     pub(crate) fn reference(&self, buffer: &mut Vec<u8>) -> RlpNode {
         buffer.clear();
@@ -133,14 +150,30 @@ pub(crate) fn behind(extension: &Nibbles, branch: RlpNode, buffer: &mut Vec<u8>)
     ExtensionNodeRef::new(extension, &branch).rlp(buffer)
 }
 
-/// Appends a row; gives the reference to the branch itself.
+/// What parents hold of nodes with this RLP, hashed side by side: nodes shorter than a hash whole.
+pub(crate) fn references(rlp: &[&[u8]]) -> Vec<RlpNode> {
+    let long: Vec<&[u8]> = rlp.iter().filter(|rlp| rlp.len() >= B256::len_bytes()).copied().collect();
+    let mut hashes = keccak256_many(&long).into_iter();
+    let reference = |rlp: &&[u8]| match RlpNode::from_raw(rlp) {
+        Some(whole) if rlp.len() < B256::len_bytes() => whole,
+        _ => RlpNode::word_rlp(&hashes.next().unwrap_or_default()),
+    };
+    rlp.iter().map(reference).collect()
+}
+
+/// Bytes of a row before the branch's RLP.
+pub(crate) const fn rlp_start(extension: &Nibbles) -> usize {
+    5 + extension.len().div_ceil(2)
+}
+
+/// Appends a row, of which the branch's RLP is what is behind [`rlp_start`].
 pub(crate) fn encode(
     extension: &Nibbles,
     mask: TrieMask,
     leaves: TrieMask,
     children: &[RlpNode],
     out: &mut Vec<u8>,
-) -> RlpNode {
+) {
     out.extend_from_slice(&leaves.get().to_be_bytes());
     out.extend_from_slice(&(!leaves.get()).to_be_bytes());
     // At most 64 nibbles.
@@ -148,9 +181,7 @@ pub(crate) fn encode(
     if !extension.is_empty() {
         out.extend_from_slice(&extension.pack());
     }
-    let start = out.len();
     BranchNodeRef::new(children, mask).encode(out);
-    RlpNode::from_rlp(&out[start..])
 }
 
 fn decode_extension(rest: &mut &[u8]) -> Result<Nibbles, CorruptNode> {

@@ -78,20 +78,15 @@ impl<W: Want> Prefetch<'_, W> {
             .filter(|group| behind(&group[0].0))
             .map(|group| (nibble_at(&group[0].0, at), group))
             .collect();
-        let unread = within
-            .iter()
-            .filter_map(|(nibble, group)| Some((node.unread_branch(*nibble)?, path_of(&group[0].0, at + 1))));
-        let (indices, paths): (Vec<_>, Vec<_>) = unread.unzip();
-        if !paths.is_empty() {
-            let read = self.want.reader().stored_many(&paths).map_err(TrieError::Source)?;
-            let mut read = read.into_iter();
-            for (index, path) in indices.into_iter().zip(&paths) {
-                let (stored, reference) = (read.next().flatten(), &node.references[index]);
-                let stored = self.want.reader().checked(path, reference, stored, &mut self.buffers.node)?;
-                let below = Branch::read(stored, self.now);
-                self.grown += below.size_bytes();
-                *node.link_mut(index) = Link::Branch(Arc::new(below));
-            }
+        let unread = within.iter().filter_map(|(nibble, group)| {
+            let index = node.unread_branch(*nibble)?;
+            Some((index, (path_of(&group[0].0, at + 1), node.references[index].clone())))
+        });
+        let (indices, wanted): (Vec<_>, Vec<_>) = unread.unzip();
+        for (index, stored) in indices.into_iter().zip(self.want.reader().nodes(&wanted)?) {
+            let below = Branch::read(stored, self.now);
+            self.grown += below.size_bytes();
+            *node.link_mut(index) = Link::Branch(Arc::new(below));
         }
         for (nibble, group) in within {
             if !node.mask.is_bit_set(nibble) {

@@ -116,7 +116,8 @@ impl<F: FnMut(&Nibbles, &[u8])> NodeBuilder<F> {
         let extension = path.slice(start..branch.at);
         let OpenBranch { mask, leaves, mut children, .. } = branch;
         self.buffer.clear();
-        let branch = node::encode(&extension, mask, leaves, &children, &mut self.buffer);
+        node::encode(&extension, mask, leaves, &children, &mut self.buffer);
+        let branch = RlpNode::from_rlp(&self.buffer[node::rlp_start(&extension)..]);
         (self.emit)(&path.slice(..start), &self.buffer);
         let reference = node::behind(&extension, branch, &mut self.buffer);
         children.clear();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::B256;
-use alloy_trie::Nibbles;
+use alloy_trie::{Nibbles, nodes::RlpNode};
 
 use crate::filter::PathFilter;
 
@@ -164,6 +164,10 @@ impl ChunkWriter {
         (self.full.len() as u32, self.start as u32, (self.last.len() - self.start) as u32)
     }
 
+    fn chunk(&self, index: usize) -> &[u8] {
+        self.full.get(index).map_or(&self.last, |chunk| chunk)
+    }
+
     fn finish(mut self) -> Vec<Arc<Vec<u8>>> {
         if !self.last.is_empty() {
             self.full.push(Arc::new(self.last));
@@ -216,8 +220,23 @@ pub(crate) struct RowWriter {
 }
 
 /// A place for the row of a node whose children are walked first.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowPlace(usize);
+
+impl RowPlace {
+    /// Stands for the reference of the node until it is hashed: no reference begins with zero.
+    pub(crate) fn unhashed(self) -> RlpNode {
+        let mut bytes = [0; 9];
+        bytes[1..].copy_from_slice(&(self.0 as u64).to_be_bytes());
+        RlpNode::from_raw(&bytes).unwrap_or_default()
+    }
+
+    /// The place of the node that [`Self::unhashed`] stands for.
+    pub(crate) fn of_unhashed(reference: &RlpNode) -> Option<Self> {
+        let [0, place @ ..] = reference.as_slice() else { return None };
+        Some(Self(u64::from_be_bytes(place.try_into().ok()?) as usize))
+    }
+}
 
 /// Marks a place that no row took.
 const NO_ROW: u32 = u32::MAX;
@@ -237,11 +256,17 @@ impl RowWriter {
     }
 
     /// Writes the row by appending the node's encoding.
-    pub(crate) fn write<T>(&mut self, place: RowPlace, encode: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        let result = encode(self.nodes.open(0));
+    pub(crate) fn write(&mut self, place: RowPlace, encode: impl FnOnce(&mut Vec<u8>)) {
+        encode(self.nodes.open(0));
         let row = &mut self.rows[place.0];
         (row.chunk, row.start, row.len) = self.nodes.close();
-        result
+    }
+
+    /// The encoding of a node that was written.
+    pub(crate) fn written(&self, place: RowPlace) -> &[u8] {
+        let row = &self.rows[place.0];
+        let start = row.start as usize;
+        &self.nodes.chunk(row.chunk as usize)[start..start + row.len as usize]
     }
 
     pub(crate) fn remove(&mut self, place: RowPlace) {

@@ -31,14 +31,14 @@ pub trait StateSource {
     /// The node of an account's storage trie stored under exactly `path`.
     fn storage_node(&self, hashed_address: B256, path: &Nibbles) -> Result<Option<StoredNode>, Self::Error>;
 
-    /// The nodes of the account trie under each of `paths` (ascending, at most 16), in their order.
+    /// The nodes of the account trie under each of `paths` (ascending), in their order.
     ///
     /// They lie beside each other: worth implementing where one read of many is cheaper than many.
     fn account_nodes(&self, paths: &[Nibbles]) -> Result<Vec<Option<StoredNode>>, Self::Error> {
         paths.iter().map(|path| self.account_node(path)).collect()
     }
 
-    /// The nodes of an account's storage trie under each of `paths` (ascending, at most 16).
+    /// The nodes of an account's storage trie under each of `paths` (ascending).
     fn storage_nodes(
         &self,
         hashed_address: B256,

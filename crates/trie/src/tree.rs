@@ -150,10 +150,9 @@ impl<V> Branch<V> {
         (is_branch && matches!(self.links.get(index), None | Some(Link::Unread))).then_some(index)
     }
 
-    /// Appends the row that stores the branch; gives what its parent holds of it.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>, buffer: &mut Vec<u8>) -> RlpNode {
-        let branch = node::encode(&self.extension, self.mask, self.leaves, &self.references, out);
-        node::behind(&self.extension, branch, buffer)
+    /// Appends the row that stores the branch.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        node::encode(&self.extension, self.mask, self.leaves, &self.references, out);
     }
 
     /// About how many bytes of memory the branch takes, without its children.

@@ -35,6 +35,32 @@ pub(crate) trait TrieReader {
         self.checked(path, reference, node, buffer)
     }
 
+    /// The nodes stored under paths, in ascending order, each of which is to be the one that its reference names: hashed
+    /// side by side.
+    fn nodes(&self, wanted: &[(Nibbles, RlpNode)]) -> Result<Vec<StoredNode>, TrieError<Self::Error>> {
+        let mut nodes = Vec::with_capacity(wanted.len());
+        for wanted in wanted.chunks(MOST_AT_ONCE) {
+            let paths: Vec<_> = wanted.iter().map(|(path, _)| *path).collect();
+            let stored = self.stored_many(&paths).map_err(TrieError::Source)?;
+            let missing = |path| TrieError::Missing { trie: self.name(), path };
+            let mut read = Vec::with_capacity(wanted.len());
+            for (path, node) in paths.iter().zip(stored) {
+                read.push(node.ok_or_else(|| missing(*path))?);
+            }
+            if let Some(path) = paths.get(read.len()) {
+                return Err(missing(*path));
+            }
+            let references = StoredNode::references(&read);
+            for (((path, reference), node), found) in wanted.iter().zip(&read).zip(references) {
+                if !fits(path, node) || found != *reference {
+                    return Err(TrieError::Mismatch { trie: self.name(), path: *path });
+                }
+            }
+            nodes.extend(read);
+        }
+        Ok(nodes)
+    }
+
     /// `node`, if it is the one that `reference` names.
     fn checked(
         &self,
@@ -44,8 +70,7 @@ pub(crate) trait TrieReader {
         buffer: &mut Vec<u8>,
     ) -> Result<StoredNode, TrieError<Self::Error>> {
         let node = node.ok_or(TrieError::Missing { trie: self.name(), path: *path })?;
-        // A key has 64 nibbles, the last of which stands in a branch at the earliest after 63.
-        if path.len() + node.extension().len() >= 64 || node.reference(buffer) != *reference {
+        if !fits(path, &node) || node.reference(buffer) != *reference {
             return Err(TrieError::Mismatch { trie: self.name(), path: *path });
         }
         Ok(node)
@@ -108,6 +133,14 @@ pub(crate) trait TrieReader {
         }
         Ok(RootNode::Leaf(reference, key, value))
     }
+}
+
+/// Nodes asked of a source at once.
+const MOST_AT_ONCE: usize = 256;
+
+/// Whether a branch can stand where `node` does: a key has 64 nibbles, of which the last is left for its children.
+fn fits(path: &Nibbles, node: &StoredNode) -> bool {
+    path.len() + node.extension().len() < 64
 }
 
 /// The node that a whole trie is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 use alloy_trie::Nibbles;
 
-use super::Editor;
+use super::{Editor, unhashed};
 use crate::{
     changing::Edit,
     tree::{Branch, Child, Leaf, Link, nibble_at},
@@ -74,6 +74,6 @@ impl<E: Edit> Editor<'_, E> {
             branch.put(nibble_at(&group[0], at), child);
         }
         self.grown += branch.size_bytes();
-        self.finish(Arc::new(branch), place)
+        unhashed(Arc::new(branch), place)
     }
 }
