@@ -4,7 +4,6 @@ use std::{collections::HashSet, fmt::Debug};
 
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, Header, Transaction,
-    proofs::calculate_transaction_root,
     transaction::{Recovered, SignerRecoverable},
 };
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
@@ -18,7 +17,7 @@ use revm::DatabaseRef;
 use crate::{
     ExecutionError, PendingBlock,
     env::next_evm_env,
-    header::{MAX_GAS_LIMIT, blob_gas_used},
+    header::{MAX_GAS_LIMIT, blob_gas_used, list_root},
     session::{Rejection, Session},
 };
 
@@ -103,7 +102,7 @@ pub fn build_block<D: DatabaseRef + Debug>(
     header.logs_bloom = executed.logs_bloom();
     header.blob_gas_used = blob_gas_used(spec, header.timestamp, executed.da_footprint);
     let (transactions, senders): (Vec<_>, Vec<_>) = included.into_iter().map(Recovered::into_parts).unzip();
-    header.transactions_root = calculate_transaction_root(&transactions);
+    header.transactions_root = list_root(&transactions);
     Ok(PendingBlock { header, transactions, senders, executed, skipped })
 }
 

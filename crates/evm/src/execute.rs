@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use alloy_consensus::{TxReceipt, proofs::calculate_receipt_root, transaction::Recovered};
+use alloy_consensus::{TxReceipt, transaction::Recovered};
 use alloy_eips::eip7685::Requests;
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bloom};
@@ -11,7 +11,11 @@ use openledger_primitives::OpenReceipt;
 use revm::{DatabaseRef, database::BundleState};
 
 use crate::{
-    Block, Differences, ExecutionError, env::evm_env, ethereum, header::blob_gas_used, session::Rejection,
+    Block, Differences, ExecutionError,
+    env::evm_env,
+    ethereum,
+    header::{blob_gas_used, list_root},
+    session::Rejection,
     session::Session,
 };
 
@@ -33,7 +37,7 @@ pub struct ExecutedBlock {
 impl ExecutedBlock {
     /// Root of the receipts' trie, as Canyon encodes those of deposits.
     pub fn receipts_root(&self) -> B256 {
-        calculate_receipt_root(&self.receipts)
+        list_root(&self.receipts)
     }
 
     /// Bloom filter over the logs of all receipts.

@@ -1,10 +1,11 @@
 //! What a header must say given its parent, its body and the active forks.
 
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, proofs::calculate_transaction_root};
-use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header};
+use alloy_eips::{Encodable2718, eip7685::EMPTY_REQUESTS_HASH};
 use alloy_op_hardforks::OpHardforks;
 use alloy_primitives::{B64, B256, U256};
 use openledger_chainspec::ChainSpec;
+use openledger_trie::ordered_root;
 
 use crate::{Block, Differences, ExecutionError, ethereum};
 
@@ -18,6 +19,11 @@ pub(crate) fn blob_gas_used(spec: &ChainSpec, timestamp: u64, da_footprint: u64)
     } else {
         spec.is_ecotone_active_at_timestamp(timestamp).then_some(0)
     }
+}
+
+/// The root over a block's transactions or its receipts.
+pub(crate) fn list_root(items: &[impl Encodable2718]) -> B256 {
+    ordered_root(items, |item, out| item.encode_2718(out))
 }
 
 /// Checks everything in a block's header that needs no execution. `parent_hash` is the hash of
@@ -47,7 +53,7 @@ pub fn validate_header(
     wrong.compare("uncles", &0, &body.ommers.len());
     wrong.compare("difficulty", &U256::ZERO, &header.difficulty);
     wrong.compare("nonce", &B64::ZERO, &header.nonce);
-    let transactions_root = calculate_transaction_root(&body.transactions);
+    let transactions_root = list_root(&body.transactions);
     wrong.compare("transactionsRoot", &transactions_root, &header.transactions_root);
     if header.gas_limit == 0 || header.gas_limit > MAX_GAS_LIMIT {
         wrong.push("gasLimit", format!("1 to {MAX_GAS_LIMIT}"), header.gas_limit.to_string());

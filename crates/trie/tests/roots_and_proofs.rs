@@ -7,9 +7,9 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{
     Nibbles, TrieAccount,
     proof::verify_proof,
-    root::{state_root_unsorted, storage_root_unsorted},
+    root::{ordered_trie_root_with_encoder, state_root_unsorted, storage_root_unsorted},
 };
-use openledger_trie::{EMPTY_ROOT_HASH, OutOfOrder, TrieBuilder, state_root, storage_root};
+use openledger_trie::{EMPTY_ROOT_HASH, OutOfOrder, TrieBuilder, ordered_root, state_root, storage_root};
 use proptest::prelude::*;
 
 /// Keys that share long prefixes, so that extension nodes come up.
@@ -118,4 +118,17 @@ fn root_of_a_single_account_is_the_hash_of_its_leaf() {
     let value = alloy_rlp::encode(account);
     alloy_rlp::encode_list::<_, [u8]>(&[path.as_slice(), value.as_slice()], &mut leaf);
     assert_eq!(state_root([(key, account)]), keccak256(leaf));
+}
+
+#[test]
+fn list_of_any_length_has_the_root_of_alloy_trie() {
+    let encode = |item: &Vec<u8>, out: &mut Vec<u8>| out.extend_from_slice(item);
+    // With a step of three items are too short to be hashed now and then; 128 and 256 lengthen the keys.
+    for (step, counts) in [(3, 0..300), (0, 125..135), (7, 250..262), (90, 0..40)] {
+        for count in counts {
+            let items: Vec<_> = (0..count).map(|i: usize| vec![i as u8 ^ 0x5a; i * step % 400]).collect();
+            let expected = ordered_trie_root_with_encoder(&items, encode);
+            assert_eq!(ordered_root(&items, encode), expected, "{count} items, step {step}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, Header, Transaction,
     constants::MAXIMUM_EXTRA_DATA_SIZE,
-    proofs::{calculate_ommers_root, calculate_transaction_root, calculate_withdrawals_root},
+    proofs::{calculate_ommers_root, calculate_withdrawals_root},
 };
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{B64, B256, U256};
@@ -11,7 +11,10 @@ use alloy_rlp::Encodable;
 use openledger_chainspec::ChainSpec;
 
 use super::{difficulty::next_difficulty, rules::BlockRules};
-use crate::{Block, Differences, ExecutionError, header::MAX_GAS_LIMIT};
+use crate::{
+    Block, Differences, ExecutionError,
+    header::{MAX_GAS_LIMIT, list_root},
+};
 
 /// Bytes of a block in RLP, from Osaka on (EIP-7934).
 const MAX_RLP_BLOCK_SIZE: usize = 8 << 20;
@@ -42,7 +45,7 @@ pub(crate) fn validate_header(
     if header.timestamp <= parent.timestamp {
         wrong.push("timestamp", format!("later than {}", parent.timestamp), header.timestamp.to_string());
     }
-    let transactions_root = calculate_transaction_root(&block.body.transactions);
+    let transactions_root = list_root(&block.body.transactions);
     wrong.compare("transactionsRoot", &transactions_root, &header.transactions_root);
     check_gas(&rules, spec, parent, header, &mut wrong);
     check_extra_data(&rules, header, &mut wrong);
