@@ -5,6 +5,9 @@
 //! for then it fits ten limbs. [`Sum`] holds what has not been carried yet, for the multiplier takes 52 bits only.
 
 mod power;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod wide;
 
 use core::arch::x86_64::{
