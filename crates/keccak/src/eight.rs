@@ -1,16 +1,17 @@
 //! Keccak-f[1600] of eight states side by side: a register holds one word of each (FIPS 202, section 3).
 
 use core::arch::x86_64::{
-    __m512i, _mm256_extract_epi64, _mm512_castsi512_si256, _mm512_extracti64x4_epi64, _mm512_rol_epi64,
-    _mm512_set_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_ternarylogic_epi64, _mm512_xor_si512,
+    __m512i, _mm512_rol_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_ternarylogic_epi64,
+    _mm512_xor_si512,
 };
 
 use alloy_primitives::B256;
 
-use crate::RATE;
+use crate::{
+    RATE,
+    lanes::{LANES, load, store},
+};
 
-/// Messages side by side.
-pub(crate) const LANES: usize = 8;
 /// Words that a permutation takes in.
 const RATE_WORDS: usize = RATE / 8;
 
@@ -95,8 +96,7 @@ fn permute(state: &mut [__m512i; 25]) {
 fn absorb(state: &mut [__m512i; 25], blocks: &[&[u8; RATE]; LANES]) {
     let words = blocks.map(|block| block.as_chunks::<8>().0);
     for i in 0..RATE_WORDS {
-        let [a, b, c, d, e, f, g, h] = words.map(|words| i64::from_le_bytes(words[i]));
-        state[i] = _mm512_xor_si512(state[i], _mm512_set_epi64(h, g, f, e, d, c, b, a));
+        state[i] = _mm512_xor_si512(state[i], load(&words.map(|words| u64::from_le_bytes(words[i]))));
     }
     permute(state);
 }
@@ -123,18 +123,7 @@ pub(crate) fn keccak256(messages: [&[u8]; LANES]) -> [B256; LANES] {
 
     let mut hashes = [B256::ZERO; LANES];
     for (i, word) in state.iter().take(4).enumerate() {
-        let low = _mm512_castsi512_si256(*word);
-        let high = _mm512_extracti64x4_epi64::<1>(*word);
-        let words = [
-            _mm256_extract_epi64::<0>(low),
-            _mm256_extract_epi64::<1>(low),
-            _mm256_extract_epi64::<2>(low),
-            _mm256_extract_epi64::<3>(low),
-            _mm256_extract_epi64::<0>(high),
-            _mm256_extract_epi64::<1>(high),
-            _mm256_extract_epi64::<2>(high),
-            _mm256_extract_epi64::<3>(high),
-        ];
+        let words = store(*word);
         for (hash, word) in hashes.iter_mut().zip(words) {
             hash.0[8 * i..8 * i + 8].copy_from_slice(&word.to_le_bytes());
         }

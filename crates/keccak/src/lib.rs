@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod eight;
+#[cfg(target_arch = "x86_64")]
+pub mod lanes;
 
 use alloy_primitives::{B256, keccak256};
 
@@ -31,7 +33,7 @@ fn side_by_side<M: AsRef<[u8]>>(messages: &[M]) -> Vec<B256> {
     order.sort_unstable_by_key(|&index| permutations(index));
     let mut hashes = vec![B256::ZERO; messages.len()];
     for alike in order.chunk_by(|&a, &b| permutations(a) == permutations(b)) {
-        for group in alike.chunks(eight::LANES) {
+        for group in alike.chunks(lanes::LANES) {
             if group.len() < WORTH_VECTORS {
                 for &index in group {
                     hashes[index] = keccak256(&messages[index]);

@@ -16,20 +16,8 @@ pub fn recover_signers(signed: &[(Signature, B256)]) -> Vec<Result<Address, Reco
     if signed.len() >= WORTH_VECTORS
         && let Some(vectors) = &*crate::vectors::VECTORS
     {
-        let keys = vectors.keys(signed);
-        return keys
-            .iter()
-            .zip(signed)
-            .map(|(key, signed)| key.map_or_else(|| one(signed), |key| Ok(crate::address(&key))))
-            .collect();
+        let found = vectors.signers(signed).into_iter().zip(signed);
+        return found.map(|(signer, signed)| signer.map_or_else(|| one(signed), Ok)).collect();
     }
     signed.iter().map(one).collect()
-}
-
-/// Whether this processor recovers several signers at once.
-pub fn is_accelerated() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return crate::vectors::VECTORS.is_some();
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
 }

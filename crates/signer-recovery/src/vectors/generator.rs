@@ -6,13 +6,9 @@ use k256::{
     ProjectivePoint,
     elliptic_curve::{BatchNormalize, sec1::ToEncodedPoint},
 };
+use openledger_keccak::lanes::{LANES, load, transpose};
 
-use super::{
-    field::Field,
-    lanes::{LANES, load, transpose},
-    point::Affine,
-    scalar::GENERATOR_BITS,
-};
+use super::{field::Field, point::Affine, scalar::GENERATOR_BITS};
 
 /// Odd multiples: 1, 3, … `2^GENERATOR_BITS - 1`.
 const MULTIPLES: usize = 1 << (GENERATOR_BITS - 1);

@@ -2,10 +2,11 @@
 
 use core::arch::x86_64::{__mmask8, _mm512_cmpeq_epi64_mask, _mm512_mask_mov_epi64, _mm512_set1_epi64};
 
+use openledger_keccak::lanes::{LANES, load, store};
+
 use super::{
     field::{Field, invert_all},
     generator::Generator,
-    lanes::{LANES, load, store},
     point::{Affine, Chain, Jacobian, ODD_MULTIPLES},
     scalar::{GENERATOR_BITS, GENERATOR_DIGITS, GeneratorDigits, POINT_BITS, POINT_DIGITS, PointDigits},
 };

@@ -1,10 +1,10 @@
 //! Arithmetic at the limits of what limbs may hold, against numbers of 512 bits.
 
 use alloy_primitives::{U256, U512, uint};
+use openledger_keccak::lanes::{LANES, load, store};
 use proptest::prelude::*;
 
 use super::{Field, Sum, invert_all};
-use crate::vectors::lanes::{LANES, load, store};
 
 const MODULUS: U512 = uint!(0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f_U512);
 const LIMB: u64 = 1 << 52;

@@ -1,23 +1,33 @@
-//! Between eight values in memory and one register per word.
+//! Between eight words in memory and one register of AVX-512.
+//!
+//! For code that works on eight things side by side.
 
 use core::arch::x86_64::{
     __m512i, _mm256_extract_epi64, _mm512_castsi512_si256, _mm512_extracti64x4_epi64, _mm512_set_epi64,
     _mm512_shuffle_i64x2, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
 };
 
-/// Values worked on side by side.
-pub(crate) const LANES: usize = 8;
+/// Words that a register holds.
+pub const LANES: usize = 8;
 
+/// The register with word `i` in lane `i`.
+///
+/// # Safety
+/// The processor must have AVX-512F.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(crate) fn load(lanes: &[u64; LANES]) -> __m512i {
+pub fn load(lanes: &[u64; LANES]) -> __m512i {
     let [a, b, c, d, e, f, g, h] = lanes.map(u64::cast_signed);
     _mm512_set_epi64(h, g, f, e, d, c, b, a)
 }
 
+/// The words of the lanes.
+///
+/// # Safety
+/// The processor must have AVX-512F.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(crate) fn store(register: __m512i) -> [u64; LANES] {
+pub fn store(register: __m512i) -> [u64; LANES] {
     let low = _mm512_castsi512_si256(register);
     let high = _mm512_extracti64x4_epi64::<1>(register);
     [
@@ -34,9 +44,12 @@ pub(crate) fn store(register: __m512i) -> [u64; LANES] {
 }
 
 /// Word `j` of row `i` becomes word `i` of row `j`.
+///
+/// # Safety
+/// The processor must have AVX-512F.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(crate) fn transpose(rows: &[__m512i; LANES]) -> [__m512i; LANES] {
+pub fn transpose(rows: &[__m512i; LANES]) -> [__m512i; LANES] {
     let mut pairs = [rows[0]; LANES];
     for i in 0..4 {
         pairs[2 * i] = _mm512_unpacklo_epi64(rows[2 * i], rows[2 * i + 1]);
