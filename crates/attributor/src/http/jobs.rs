@@ -3,7 +3,7 @@
 use super::{Reply, Service, body};
 use crate::{
     AttributorError, JobOrder, JobRecord,
-    jobs::{Caller, accept, forget_input},
+    jobs::{self, Caller},
     progress::job_key,
     service::Shared,
 };
@@ -47,7 +47,7 @@ pub(super) async fn order(
     caller: Caller,
     order: Result<Json<JobOrder>, JsonRejection>,
 ) -> Reply<JobView> {
-    let record = accept(&shared, &caller, &body(order)?).await?;
+    let record = jobs::accept(&shared, &caller, &body(order)?).await?;
     shared.work.notify_waiters();
     Ok(Json(JobView::of(&shared, record)))
 }
@@ -58,7 +58,8 @@ pub(super) async fn order(
     responses((status = 200, body = Vec<JobView>), (status = "default", body = super::Refusal)),
 )]
 pub(super) async fn list(State(shared): Service, caller: Caller) -> Reply<Vec<JobView>> {
-    let own = shared.journal.jobs(MAX_LISTED, |job| caller.may_touch(&job.caller))?;
+    let whose = (!caller.is_operator).then_some(caller.name.as_str());
+    let own = shared.journal.jobs(whose, MAX_LISTED)?;
     let views = own.into_iter().map(|job| JobView::of(&shared, job));
     Ok(Json(views.collect()))
 }
@@ -88,8 +89,7 @@ pub(super) async fn cancel(
     id: Result<Path<u64>, PathRejection>,
 ) -> Reply<JobView> {
     let record = own(&shared, &caller, id)?;
-    let ended = shared.journal.cancel_job(&record)?;
-    forget_input(&shared, &ended).await;
+    let ended = jobs::cancel(&shared, &record).await?;
     Ok(Json(JobView::of(&shared, ended)))
 }
 

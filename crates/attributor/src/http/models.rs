@@ -47,21 +47,24 @@ pub(super) async fn order(
     training::check(&request, &shared.model_config)?;
     // How many rows there are is known once it begins; what cannot even fit without any is refused here.
     Needs::of_training(&shared.model_config, &training::config(&request.training), 0, 0)?
-        .admit(shared.device)?;
+        .can_fit(shared.device)?;
     let order = TrainingRecord { request, state: TrainingState::Queued, trained: None };
     let record = shared.journal.admit_training(&order, MAX_UNFINISHED)?;
     shared.work.notify_waiters();
     Ok(Json(record))
 }
 
-/// All trainings.
+/// All trainings, without the rows of their models.
 #[utoipa::path(
     get, path = "/v1/models",
     responses((status = 200, body = Vec<TrainingView>), (status = "default", body = super::Refusal)),
 )]
 pub(super) async fn list(State(shared): Service) -> Reply<Vec<TrainingView>> {
-    let trainings = shared.journal.trainings()?.into_iter();
-    Ok(Json(trainings.map(|record| TrainingView::of(&shared, record)).collect()))
+    let trainings = shared.journal.trainings()?.into_iter().map(|mut record| {
+        record.trained.iter_mut().for_each(|trained| trained.rows.clear());
+        TrainingView::of(&shared, record)
+    });
+    Ok(Json(trainings.collect()))
 }
 
 /// Progress, losses, dataset versions, model number.
@@ -86,5 +89,7 @@ pub(super) async fn cancel(
     Path(name): Path<String>,
 ) -> Reply<TrainingRecord> {
     operators(&shared, &headers, "trainings are cancelled")?;
-    Ok(Json(shared.journal.cancel_training(&name)?))
+    let ended = shared.journal.cancel_training(&name)?;
+    shared.progress.end(&training_key(&name));
+    Ok(Json(ended))
 }

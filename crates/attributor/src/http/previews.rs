@@ -5,13 +5,26 @@ use crate::{AttributorError, preview::PublishedSketch};
 use alloy_primitives::B256;
 use axum::{
     Json,
+    body::Body,
     extract::{Path, State, rejection::PathRejection},
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
+use futures_util::stream;
+use tokio::{fs::File, io::AsyncReadExt};
 
-fn file(bytes: Vec<u8>) -> Response {
-    ([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
+/// Bytes of a file that are in memory at a time for a client.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// A file, piece by piece: it may be large and its client slow.
+fn file(file: File) -> Response {
+    let pieces = stream::try_unfold(file, |mut file| async move {
+        let mut piece = vec![0; PIECE_BYTES];
+        let read = file.read(&mut piece).await?;
+        piece.truncate(read);
+        Ok::<_, std::io::Error>((read > 0).then_some((piece, file)))
+    });
+    ([(CONTENT_TYPE, "application/octet-stream")], Body::from_stream(pieces)).into_response()
 }
 
 /// A model's adapter, safetensors.

@@ -92,12 +92,11 @@ pub(super) fn install_metrics() {
     responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = super::Refusal)),
 )]
 pub(super) async fn metrics(State(shared): Service) -> Result<String, AttributorError> {
-    let trainings = shared.journal.trainings()?.iter().filter(|training| training.is_open()).count();
     for (queue, length) in [
-        ("trainings", trainings),
-        ("answers", usize::try_from(shared.journal.unanswered_count()?).unwrap_or(usize::MAX)),
-        ("jobs", shared.journal.unfinished_jobs()?.len()),
-        ("model", shared.lab.waiting()),
+        ("trainings", shared.journal.unfinished_training_count()?),
+        ("answers", shared.journal.unanswered_count()?),
+        ("jobs", shared.journal.unfinished_job_count()?),
+        ("model", shared.lab.waiting() as u64),
     ] {
         gauge!("attributor_queue_length", "queue" => queue).set(length as f64);
     }

@@ -223,8 +223,11 @@ async fn ask_as(service: &Router, method: &str, path: &str, token: &str) -> (Sta
 async fn jobs_are_for_listed_tokens_and_each_sees_its_own_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (ann, bob) = ("a".repeat(32), "b".repeat(32));
-    let entry = |name: &str, token: &str| json!({ "name": name, "token": token, "quota": { "jobs": 1, "rows": 100, "bytes": 100_000 } });
-    let callers = json!([entry("ann", &ann), entry("bob", &bob)]).to_string();
+    let entry = |name: &str, token: &str, rows: u64| {
+        let quota = json!({ "jobs": 1, "rows": rows, "bytes": 100_000 });
+        json!({ "name": name, "token": token, "quota": quota })
+    };
+    let callers = json!([entry("ann", &ann, 1_000), entry("bob", &bob, 100)]).to_string();
     std::fs::write(folder.path().join("callers.json"), callers).unwrap();
     let shared = stub::service(folder.path(), stub::no_chain());
     let operator = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
@@ -255,7 +258,7 @@ async fn jobs_are_for_listed_tokens_and_each_sees_its_own_alone() {
     let (status, text) = post_to(&service, "/v1/jobs", &ann, evaluation.clone()).await;
     assert_eq!(status, StatusCode::OK, "{text}");
     let job: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&job["id"], &job["state"], &job["rows"]), (&1.into(), &"queued".into(), &60.into()));
+    assert_eq!((&job["id"], &job["state"], &job["rows"]), (&1.into(), &"queued".into(), &960.into()));
     let (status, text) = post_to(&service, "/v1/jobs", &ann, evaluation.clone()).await;
     assert!(status == StatusCode::TOO_MANY_REQUESTS && text.contains("cancel a job"), "{text}");
     let answer = json!({ "question": "why?", "answer": "because" });
@@ -293,4 +296,26 @@ async fn metrics_tell_queues_refusals_and_memory() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+#[tokio::test]
+async fn strangers_uploads_that_trickle_leave_places_for_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let trickle = |path: &str| {
+        let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let request = Request::post(path).header("content-type", "application/json");
+        tokio::spawn(service.clone().oneshot(request.body(Body::from_stream(never)).unwrap()))
+    };
+    let trickling: Vec<_> = (0..MAX_LARGE).map(|_| trickle("/v1/contributions")).collect();
+    let full = async {
+        while post_to(&service, "/v1/contributions", "", "{}".into()).await.0 != StatusCode::TOO_MANY_REQUESTS
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), full).await.unwrap();
+    let token = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
+    assert_eq!(post_to(&service, "/v1/jobs", &token, "{}".into()).await.0, StatusCode::BAD_REQUEST);
+    trickling.iter().for_each(|one| one.abort());
 }
