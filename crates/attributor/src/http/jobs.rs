@@ -39,8 +39,11 @@ impl JobView {
 /// Order an evaluation or scores. Refused with 429 while the token's quota is full, with 413 above it, with 507 where it
 /// would not fit into memory.
 #[utoipa::path(
-    post, path = "/v1/jobs", request_body = JobOrder, security(("token" = [])),
-    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+    post, operation_id = "order_job", path = "/v1/jobs", request_body = JobOrder, security(("token" = [])),
+    responses(
+        (status = 200, description = "The job, queued.", body = JobView),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn order(
     State(shared): Service,
@@ -54,8 +57,11 @@ pub(super) async fn order(
 
 /// The newest jobs of the token, or of all for the operator; without their results.
 #[utoipa::path(
-    get, path = "/v1/jobs", security(("token" = [])),
-    responses((status = 200, body = Vec<JobView>), (status = "default", body = super::Refusal)),
+    get, operation_id = "list_jobs", path = "/v1/jobs", security(("token" = [])),
+    responses(
+        (status = 200, description = "The jobs, newest first.", body = Vec<JobView>),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn list(State(shared): Service, caller: Caller) -> Reply<Vec<JobView>> {
     let whose = (!caller.is_operator).then_some(caller.name.as_str());
@@ -66,8 +72,11 @@ pub(super) async fn list(State(shared): Service, caller: Caller) -> Reply<Vec<Jo
 
 /// A job with its result, once it is done.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
-    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+    get, operation_id = "job", path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The job.", body = JobView),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn numbered(
     State(shared): Service,
@@ -80,8 +89,11 @@ pub(super) async fn numbered(
 
 /// Cancel a job that is not finished.
 #[utoipa::path(
-    delete, path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
-    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+    delete, operation_id = "cancel_job", path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The job, cancelled.", body = JobView),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn cancel(
     State(shared): Service,

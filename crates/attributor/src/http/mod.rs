@@ -198,6 +198,11 @@ impl FromRequestParts<Arc<Shared>> for Caller {
     }
 }
 
+/// A model's name in a path.
+fn model_name(name: Result<Path<String>, PathRejection>) -> Result<String, AttributorError> {
+    name.map(|Path(name)| name).map_err(|_| AttributorError::Invalid("a model's name is text".into()))
+}
+
 /// A receipt, by its request.
 fn request_id(path: Result<Path<B256>, PathRejection>) -> Result<B256, AttributorError> {
     path.map(|Path(request)| request)

@@ -82,6 +82,8 @@ async fn errors_are_json_and_quote_no_prompt() {
     for (path, expected) in [
         ("/v1/answers/0x12", StatusCode::BAD_REQUEST),
         ("/v1/models/none", StatusCode::NOT_FOUND),
+        ("/v1/models/%ff", StatusCode::BAD_REQUEST),
+        ("/v1/models/%ff/adapter", StatusCode::BAD_REQUEST),
         ("/v2/status", StatusCode::NOT_FOUND),
         ("/v1/status", StatusCode::BAD_GATEWAY),
         ("/health", StatusCode::INTERNAL_SERVER_ERROR),
@@ -205,6 +207,17 @@ async fn description_names_every_route_that_is_served_and_no_other() {
         for route in line.split('|').nth(1).unwrap().split('·').map(|route| route.trim().trim_matches('`')) {
             let known = routes.iter().any(|(method, path, _)| route == format!("{method} {path}"));
             assert!(known || route == "GET /openapi.json", "the description lacks {route}");
+        }
+    }
+    // What validators ask of every operation.
+    let operations =
+        || description["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
+    let names: std::collections::HashSet<&str> =
+        operations().map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), routes.len(), "{names:?}");
+    for (_, operation) in operations() {
+        for answer in operation["responses"].as_object().unwrap().values() {
+            assert!(answer["description"].as_str().is_some_and(|said| !said.is_empty()), "{operation}");
         }
     }
     // Every schema that is named is there.

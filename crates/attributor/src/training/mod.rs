@@ -85,6 +85,9 @@ async fn publish_and_train(
     let lab = shared.lab.clone();
     let request = record.request.clone();
     lab.run(move |bench| {
+        if !shared.journal.training_goes_on(&request)? {
+            return Err(AttributorError::Cancelled);
+        }
         bench.admit(needs)?;
         let mut reported = Instant::now();
         let mut report = |state: TrainingState| {
