@@ -38,7 +38,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves for ever.
 pub(crate) async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    serve_at_most(MAX_CONNECTIONS, listener, router).await
+}
+
+async fn serve_at_most(connections: usize, listener: TcpListener, router: Router) -> io::Result<()> {
+    let places = Arc::new(Semaphore::new(connections));
     loop {
         let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
         let stream = match listener.accept().await {
@@ -101,9 +105,9 @@ mod tests {
     async fn silent_connections_above_the_limit_wait_and_are_served_when_others_end() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(serve(listener, Router::new()));
+        let server = tokio::spawn(serve_at_most(8, listener, Router::new()));
         let mut silent = Vec::new();
-        for _ in 0..MAX_CONNECTIONS {
+        for _ in 0..8 {
             silent.push(TcpStream::connect(address).await.unwrap());
         }
         let mut late = TcpStream::connect(address).await.unwrap();
