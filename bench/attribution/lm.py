@@ -133,7 +133,7 @@ def measure(program, gguf, rounds=8, rows=64, threads=None):
     rates = {name: [] for name in ("ours", "ours_gradients", *peers)}
     cpu = {name: [] for name in ("ours", *peers)}
     floor = []
-    for round in range(rounds):
+    for turn in range(rounds):
         tokens = torch.randint(0, VOCABULARY - 1, (rows, TOKENS))
         torch.set_num_threads(1)
         floor.append(multiplication_rate(threads) / multiplications())
@@ -142,7 +142,7 @@ def measure(program, gguf, rounds=8, rows=64, threads=None):
         cpu["ours"].append(found["cpu_s_per_row"])
         rates["ours_gradients"].append(found["gradients_rows_per_s"])
         torch.set_num_threads(threads)
-        for name, run in peers.items() if round % 2 == 0 else ():
+        for name, run in peers.items() if turn % 2 == 0 else ():
             # kronfluence takes one more gradient, of its query.
             taken = rows + (name == "kronfluence")
             start, cpu_start = time.perf_counter(), time.process_time()

@@ -6,7 +6,7 @@ use clap::Args;
 use eyre::{Context, Result, bail};
 use openledger_attributor::{CaseSource, Review};
 
-use crate::{pinned, processor::Processor};
+use crate::processor::ProcessorArguments;
 
 /// Where a case comes from.
 #[derive(Debug, Args)]
@@ -25,15 +25,8 @@ pub(crate) struct CaseArguments {
 /// What receipts are run again with.
 #[derive(Debug, Args)]
 pub(crate) struct ReviewArguments {
-    /// Where tensors live.
-    #[arg(long, value_enum, default_value_t = Processor::Auto)]
-    device: Processor,
-    /// CPU threads of libtorch.
-    #[arg(long, default_value_t = 2)]
-    threads: u32,
-    /// One thread and instructions that every processor has: the same bits on every machine.
-    #[arg(long)]
-    pinned: bool,
+    #[command(flatten)]
+    processor: ProcessorArguments,
     /// Most rows that the kernel without libtorch takes again where shares differ.
     #[arg(long, default_value_t = 8)]
     exact_rows: usize,
@@ -67,8 +60,8 @@ impl ReviewArguments {
     pub(crate) fn review(self, model: PathBuf) -> Result<Review> {
         Ok(Review {
             model,
-            device: self.device.device()?,
-            threads: pinned::threads(self.pinned, self.threads),
+            device: self.processor.device()?,
+            threads: self.processor.threads(),
             exact_rows: self.exact_rows,
         })
     }

@@ -6,7 +6,7 @@ use alloy_primitives::keccak256;
 use clap::Args;
 use eyre::{Context, Result, bail, ensure, eyre};
 use openledger_attribution::{
-    faithfulness::{Judged, Plan, judge_language, judge_task},
+    faithfulness::{Judged, Plan, Stage, Step, judge_language, judge_task, kept_apart},
     language::{LanguageConfig, LanguageTask},
     retraining::{Method, Task},
 };
@@ -58,11 +58,13 @@ impl EvaluateArguments {
         openledger_model::set_num_threads(i32::try_from(self.threads.clamp(1, 1024))?);
         let started = Instant::now();
         let plan = Plan { subsets: self.subsets, trainings: self.trainings, seed: self.seed };
-        let step = |done: usize| {
-            if done.is_multiple_of(16) {
+        let mut told = 0;
+        let step = |Step { stage, done, of }: Step| {
+            if stage == Stage::Retraining && done >= told + 16 {
+                told = done;
                 let seconds = started.elapsed().as_secs_f64();
-                let left = seconds / done as f64 * (self.subsets - done) as f64;
-                eprintln!("{done} of {} halves retrained, {left:.0} s left", self.subsets);
+                let left = seconds / done as f64 * (of - done) as f64;
+                eprintln!("{done} of {of} trainings done, {left:.0} s left");
             }
             ControlFlow::Continue(())
         };
@@ -90,15 +92,15 @@ impl EvaluateArguments {
             fs::write(path, &bytes).wrap_err_with(|| path.display().to_string())?;
         }
         let own = judged.first().ok_or_else(|| eyre!("no method was judged"))?;
-        let ppm = |value: f64| (value * 1e6).round() as i64;
+        let publish = own.publishable(&plan);
         let line = json!({
             "method": own.name,
             "lds": own.lds.value, "low": own.lds.low, "high": own.lds.high,
             "methods": methods,
             "publish": {
-                "ldsPpm": ppm(own.lds.value),
-                "errorPpm": ppm((own.lds.high - own.lds.low) / 2.0),
-                "samples": plan.judging().len(),
+                "ldsPpm": publish.lds_ppm,
+                "errorPpm": publish.error_ppm,
+                "samples": publish.samples,
                 "evidence": keccak256(&bytes),
             },
             "seconds": started.elapsed().as_secs_f64(),
@@ -111,11 +113,8 @@ impl EvaluateArguments {
         let text = fs::read_to_string(path).wrap_err_with(|| path.display().to_string())?;
         ensure!(self.test_every >= 2, "--test-every is at least 2");
         let rows: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        let is_test = |at: usize| at % self.test_every == self.test_every - 1;
-        let part = |tests: bool| -> Vec<&str> {
-            rows.iter().enumerate().filter(|(at, _)| is_test(*at) == tests).map(|(_, row)| *row).collect()
-        };
-        Ok(LanguageTask::new(&part(false), &part(true), LanguageConfig::default())?)
+        let (train, test) = kept_apart(&rows, self.test_every);
+        Ok(LanguageTask::new(&train, &test, LanguageConfig::default())?)
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use eyre::{Context, Result, ensure};
 use openledger_attributor::{PreviewPlan, preview};
 
-use crate::{pinned, processor::Processor};
+use crate::processor::ProcessorArguments;
 
 /// Score rows for past paid answers without showing them to anyone, and print what they would have earned as JSON.
 ///
@@ -35,15 +35,8 @@ pub(crate) struct PreviewArguments {
     /// Where to write the report with its plots.
     #[arg(long, value_name = "HTML")]
     output: Option<PathBuf>,
-    /// Where tensors live.
-    #[arg(long, value_enum, default_value_t = Processor::Auto)]
-    device: Processor,
-    /// CPU threads of libtorch.
-    #[arg(long, default_value_t = 2)]
-    threads: u32,
-    /// One thread and instructions that every processor has: the same bits on every machine.
-    #[arg(long)]
-    pinned: bool,
+    #[command(flatten)]
+    processor: ProcessorArguments,
 }
 
 impl PreviewArguments {
@@ -55,8 +48,8 @@ impl PreviewArguments {
             attributor: self.attributor,
             model: self.for_model,
             base: self.model,
-            device: self.device.device()?,
-            threads: pinned::threads(self.pinned, self.threads),
+            device: self.processor.device()?,
+            threads: self.processor.threads(),
             receipts: self.receipts,
             rows: rows.clone(),
         })

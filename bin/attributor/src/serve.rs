@@ -14,7 +14,7 @@ use eyre::{Context, Result, eyre};
 use openledger_attributor::{Attributor, AttributorConfig};
 use tracing_subscriber::EnvFilter;
 
-use crate::{pinned, processor::Processor};
+use crate::processor::ProcessorArguments;
 
 const TOOLS_HELP: &str = "Other commands, each with --help:\n  receipts: attributor verify, challenge, appeal, replay\n  \
      contributors: attributor preview\n  judges: attributor judge, judge-key, stake, appoint\n  without a network: attributor scores, lds, store, query, \
@@ -45,15 +45,8 @@ pub(crate) struct ServeArguments {
     /// The base model, a GGUF file.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// Where tensors live.
-    #[arg(long, value_enum, default_value_t = Processor::Auto)]
-    device: Processor,
-    /// CPU threads of libtorch; one gives the same bits on every run of one machine.
-    #[arg(long, default_value_t = 2)]
-    threads: u32,
-    /// One thread and instructions that every processor has: the same bits on every machine.
-    #[arg(long)]
-    pinned: bool,
+    #[command(flatten)]
+    processor: ProcessorArguments,
     /// Bond to keep at stake, in OPEN.
     #[arg(long, default_value = "10")]
     bond: String,
@@ -75,8 +68,8 @@ impl ServeArguments {
             listen: SocketAddr::new(self.http_addr, self.http_port),
             signer: signer(&self.private_key_file)?,
             model: self.model,
-            device: self.device.device()?,
-            threads: pinned::threads(self.pinned, self.threads),
+            device: self.processor.device()?,
+            threads: self.processor.threads(),
             bond_wei: parse_ether(&self.bond).wrap_err("--bond")?,
             max_answer_tokens: self.max_answer_tokens,
             public_url: self.public_url,

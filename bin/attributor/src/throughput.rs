@@ -1,7 +1,7 @@
 //! `attributor throughput`: rows a second of gradients on a device, beside what memory and arithmetic allow, and whether
 //! the device pays whom the CPU pays.
 
-use std::{path::PathBuf, time::Instant};
+use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use clap::Args;
 use eyre::{Result, ensure, eyre};
@@ -62,7 +62,7 @@ impl ThroughputArguments {
         let lora =
             LoraConfig { rank: self.rank, alpha: 2.0 * self.rank as f64, n_layers: cpu.config().n_layers };
         let config = TrainConfig { lora, epochs: 1, ..TrainConfig::default() };
-        let going_on = |_: &openledger_model::Progress| std::ops::ControlFlow::Continue(());
+        let going_on = |_: &openledger_model::Progress| ControlFlow::Continue(());
         let first = &rows[..TRAINED_ROWS.min(rows.len())];
         let adapter = train(&cpu, &mut PrefixCache::new(0, 0), first, &[], &config, going_on)?.adapter;
         let folder = tempfile::tempdir()?;
@@ -117,7 +117,8 @@ impl Run {
         let folder = tempfile::tempdir()?;
         let mut cache = PrefixCache::new(0, 0);
         let path = folder.path().join("gradients.bin");
-        let store = GradientStore::build(&path, model, adapter, &mut cache, known, |_| ())?;
+        let store =
+            GradientStore::build(&path, model, adapter, &mut cache, known, |_| ControlFlow::Continue(()))?;
         let scorer = Scorer::new(store, InfluenceConfig::default())?;
         let scores = Scores::new(&scorer.scores(&take(std::slice::from_ref(answer))?)?)?;
         let mut shares = vec![0; known.len()];

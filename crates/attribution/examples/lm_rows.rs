@@ -2,8 +2,8 @@
 //!
 //! `cargo run -p openledger-attribution --example lm_rows -- MODEL.gguf ROWS.json [threads] [rank]`
 //!
-//! `ROWS.json` holds arrays of token numbers. Loading the model and fitting the projection (on the first 16
-//! rows, which are taken once more) are not counted; prints JSON.
+//! `ROWS.json` holds arrays of token numbers. Loading the model and fitting the projection are not counted; prints JSON.
+//! The projection has the default size. What it is fitted on does not matter to its speed: random numbers.
 
 use std::{error::Error, path::PathBuf, time::Instant};
 
@@ -15,7 +15,6 @@ use openledger_model::{Adapter, BaseModel, Device, LoraConfig, Sequence};
 
 /// Rows whose gradients are held at a time.
 const CHUNK: usize = 64;
-const FITTED: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,9 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows: Vec<Sequence> = tokens.into_iter().map(|t| Sequence::new(t, 1)).collect::<Result<_, _>>()?;
     let all: Vec<&Sequence> = rows.iter().collect();
 
-    let fitted = gradients_on_threads(&model, &adapter, &all[..FITTED.min(all.len())], threads)?;
     let (parameters, influence) = (adapter.n_parameters(), InfluenceConfig::default());
-    let projection = Projection::fit(fitted.values(), parameters, ProjectionConfig::default(), influence)?;
+    let config = ProjectionConfig::default();
+    let projection = Projection::fit(&random(config.rank * parameters), parameters, config, influence)?;
     let identity = StoreIdentity {
         base: model.hash(),
         adapter: adapter.hash()?,
@@ -48,8 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let begun = Instant::now();
         let taken = gradients_on_threads(&model, &adapter, chunk, threads)?;
         gradients_s += begun.elapsed().as_secs_f64();
-        for row in taken.values().chunks_exact(parameters) {
-            writer.push(&projection.row(row)?, u32::try_from(writer.next_row())?)?;
+        for row in projection.rows(taken.values())?.chunks_exact(projection.rank()) {
+            writer.push(row, u32::try_from(writer.next_row())?)?;
         }
     }
     let store = writer.finish(rows.len())?;
@@ -57,6 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let line = serde_json::json!({
         "rows": store.len(),
         "parameters": parameters,
+        "projected": projection.rank(),
         "threads": threads,
         "seconds": seconds,
         "rows_per_s": store.len() as f64 / seconds,
@@ -65,6 +65,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     println!("{line}");
     Ok(())
+}
+
+/// Evenly spread in (−1, 1), by xorshift.
+fn random(count: usize) -> Vec<f32> {
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
 }
 
 /// Processor seconds that this process has used, in hundredths; zero where the system does not say.

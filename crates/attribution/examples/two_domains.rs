@@ -136,7 +136,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("two-domains-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("joint.gradients");
-    let store = GradientStore::build(&path, &model, &adapter, &mut cache, &all_rows, |_| ())?;
+    let store =
+        GradientStore::build(&path, &model, &adapter, &mut cache, &all_rows, |_| ControlFlow::Continue(()))?;
     println!(
         "gradients of {} rows, {} numbers each, {:.1} s",
         store.len(),

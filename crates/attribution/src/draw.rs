@@ -1,6 +1,6 @@
 //! Random draws from a seed (SplitMix64): the same on every machine.
 
-use crate::clusters::mix;
+use crate::splitmix::{STEP, mix};
 
 /// A seeded generator.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ impl Draw {
 
     pub(crate) const fn next_u64(&mut self) -> u64 {
         let drawn = mix(self.0);
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(STEP);
         drawn
     }
 

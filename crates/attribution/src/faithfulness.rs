@@ -13,6 +13,26 @@ use crate::{
     },
 };
 
+/// What an evaluation is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Halves are retrained; its steps are trainings.
+    Retraining,
+    /// Methods are judged; its steps are their settings.
+    Judging,
+}
+
+/// How far an evaluation is. The same is said again within long steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// What it is at.
+    pub stage: Stage,
+    /// Steps that are done.
+    pub done: usize,
+    /// Steps in all.
+    pub of: usize,
+}
+
 /// The fewest subsets: a quarter chooses settings, the others judge.
 const MIN_SUBSETS: usize = 8;
 /// The most subsets and trainings of each.
@@ -55,29 +75,35 @@ impl Plan {
         &self,
         rows: usize,
         tests: usize,
-        mut retrain: impl FnMut(&[usize], u64) -> Result<Vec<f32>, AttributionError>,
-        mut step: impl FnMut(usize) -> ControlFlow<()>,
+        mut retrain: impl FnMut(
+            &[usize],
+            u64,
+            &mut dyn FnMut() -> ControlFlow<()>,
+        ) -> Result<Vec<f32>, AttributionError>,
+        step: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<(Truth, Option<f64>), AttributionError> {
         self.check()?;
         let mut draw = Draw::new(self.seed);
         let mut subsets = Vec::with_capacity(self.subsets);
         let mut means = Vec::with_capacity(self.subsets * tests);
         let mut first_two = [vec![], vec![]];
-        for done in 1..=self.subsets {
+        let mut at = Step { stage: Stage::Retraining, done: 0, of: self.subsets * self.trainings as usize };
+        for _ in 0..self.subsets {
             let subset = draw.sample(rows, (rows / 2).max(1));
             let mut sum = vec![0.0f32; tests];
             for training in 0..self.trainings {
-                let losses = retrain(&subset, training)?;
+                let losses = retrain(&subset, training, &mut || step(at))?;
                 sum.iter_mut().zip(&losses).for_each(|(sum, loss)| *sum += loss / self.trainings as f32);
                 if let Some(kept) = first_two.get_mut(training as usize) {
                     kept.extend(losses.into_iter().map(f64::from));
                 }
+                at.done += 1;
+                if step(at).is_break() {
+                    return Err(AttributionError::Cancelled);
+                }
             }
             subsets.push(subset);
             means.extend(sum);
-            if step(done).is_break() {
-                return Err(AttributionError::Cancelled);
-            }
         }
         let noise = (self.trainings > 1).then(|| {
             let of = |kept: &[f64], test: usize| {
@@ -103,17 +129,51 @@ pub struct Judged {
     pub lds: Estimate,
 }
 
+/// What goes into `publishFaithfulness`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publishable {
+    /// Linear datamodelling score, parts per million.
+    pub lds_ppm: i64,
+    /// Half of its 95 % interval, parts per million.
+    pub error_ppm: i64,
+    /// Subsets that judged.
+    pub samples: usize,
+}
+
+impl Judged {
+    /// As it is published, where it was found by `plan`.
+    pub fn publishable(&self, plan: &Plan) -> Publishable {
+        let ppm = |value: f64| (value * 1e6).round() as i64;
+        Publishable {
+            lds_ppm: ppm(self.lds.value),
+            error_ppm: ppm((self.lds.high - self.lds.low) / 2.0),
+            samples: plan.judging().len(),
+        }
+    }
+}
+
+/// Texts to train on and, every so manieth, texts that are kept apart and scored.
+pub fn kept_apart<'a>(texts: &[&'a str], every: usize) -> (Vec<&'a str>, Vec<&'a str>) {
+    let (mut train, mut test) = (vec![], vec![]);
+    for (at, text) in texts.iter().enumerate() {
+        if (at + 1).is_multiple_of(every) { test.push(*text) } else { train.push(*text) }
+    }
+    (train, test)
+}
+
 /// Retrains a task's model, by the recipe of its form, and judges one method on a checkpoint trained here.
 /// With fewer than 25 subsets to choose on the method's defaults are judged.
 pub fn judge_task(
     task: &Task,
     method: Method,
     plan: Plan,
-    step: impl FnMut(usize) -> ControlFlow<()>,
+    mut step: impl FnMut(Step) -> ControlFlow<()>,
 ) -> Result<(Vec<Judged>, Option<f64>), AttributionError> {
     let (rows, tests, _) = task.sizes();
-    let retrain = |rows: &[usize], seed: u64| Ok(test_losses(task, &train(task, rows, seed)?)?.0);
-    let (truth, noise) = plan.truth(rows, tests, retrain, step)?;
+    let retrain = |rows: &[usize], seed: u64, _: &mut dyn FnMut() -> ControlFlow<()>| {
+        Ok(test_losses(task, &train(task, rows, seed)?)?.0)
+    };
+    let (truth, noise) = plan.truth(rows, tests, retrain, &mut step)?;
     let all: Vec<usize> = (0..rows).collect();
     let parameters = train(task, &all, SCORED_SEED)?;
     let mut scored = task.clone();
@@ -127,23 +187,33 @@ pub fn judge_task(
     Ok((vec![judged], noise))
 }
 
-/// Retrains the small transformer and judges every method, ours first.
+/// Retrains the small transformer and judges every method, ours first. `step` is called after each step of a training,
+/// each batch of gradients and each setting that is judged; it may end the evaluation.
 pub fn judge_language(
     task: &LanguageTask,
     plan: Plan,
-    step: impl FnMut(usize) -> ControlFlow<()>,
+    mut step: impl FnMut(Step) -> ControlFlow<()>,
 ) -> Result<(Vec<Judged>, Option<f64>), AttributionError> {
     let (rows, tests) = task.sizes();
-    let retrain = |rows: &[usize], seed: u64| task.test_losses(&task.train(rows, seed)?);
-    let (truth, noise) = plan.truth(rows, tests, retrain, step)?;
+    let retrain = |rows: &[usize], seed: u64, beat: &mut dyn FnMut() -> ControlFlow<()>| {
+        task.test_losses(&task.train_stepwise(rows, seed, beat)?)
+    };
+    let (truth, noise) = plan.truth(rows, tests, retrain, &mut step)?;
     let all: Vec<usize> = (0..rows).collect();
-    let model = task.train(&all, SCORED_SEED)?;
+    let of = LanguageMethod::ALL.iter().map(|(method, _)| method.settings().len()).sum();
+    let mut at = Step { stage: Stage::Judging, done: 0, of };
+    let model = task.train_stepwise(&all, SCORED_SEED, &mut || step(at))?;
     let mut scorer = LanguageScorer::new(task, &model);
     let mut judged = vec![];
     for (method, name) in LanguageMethod::ALL {
         let mut best = None;
         for settings in method.settings() {
-            let scores = match scorer.scores(method, settings) {
+            let scores = scorer.scores_stepwise(method, settings, &mut || step(at));
+            at.done += 1;
+            if step(at).is_break() {
+                return Err(AttributionError::Cancelled);
+            }
+            let scores = match scores {
                 Err(AttributionError::NotPositiveDefinite(_)) => continue,
                 scores => scores?,
             };
@@ -169,18 +239,19 @@ mod tests {
     #[test]
     fn truth_that_follows_the_rows_is_predicted_by_them() {
         // A test row's loss falls by one for each of "its" training rows.
-        let retrain = |rows: &[usize], seed: u64| {
+        let retrain = |rows: &[usize], seed: u64, _: &mut dyn FnMut() -> ControlFlow<()>| {
             let of = |parity: usize| -(rows.iter().filter(|&&row| row % 2 == parity).count() as f32);
             Ok(vec![of(0) + seed as f32, of(1)])
         };
-        let mut steps = 0;
+        let mut last = None;
         let (truth, noise) = PLAN
-            .truth(20, 2, retrain, |done| {
-                steps = done;
+            .truth(20, 2, retrain, &mut |step| {
+                last = Some(step);
                 ControlFlow::Continue(())
             })
             .unwrap();
-        assert_eq!((steps, noise), (24, Some(1.0)));
+        assert_eq!(last, Some(Step { stage: Stage::Retraining, done: 48, of: 48 }));
+        assert_eq!(noise, Some(1.0));
         let scores: Vec<f32> =
             (0..20).flat_map(|row| [f32::from(row % 2 == 0), f32::from(row % 2 == 1)]).collect();
         let found = lds_interval(&truth, &scores, PLAN.judging(), 0).unwrap();
@@ -192,7 +263,8 @@ mod tests {
         for plan in
             [Plan { subsets: 3, ..PLAN }, Plan { trainings: 0, ..PLAN }, Plan { subsets: 9999, ..PLAN }]
         {
-            assert!(plan.truth(4, 1, |_, _| Ok(vec![0.0]), |_| ControlFlow::Continue(())).is_err());
+            let none = plan.truth(4, 1, |_, _, _| Ok(vec![0.0]), &mut |_| ControlFlow::Continue(()));
+            assert!(none.is_err());
         }
     }
 
@@ -212,21 +284,46 @@ mod tests {
             ..LanguageConfig::default()
         };
         let task = LanguageTask::new(&texts[..12], &texts[12..], config).unwrap();
-        let (judged, noise) = judge_language(&task, PLAN, |_| ControlFlow::Continue(())).unwrap();
+        let mut calls = [0, 0];
+        let (judged, noise) = judge_language(&task, PLAN, |step| {
+            calls[usize::from(step.stage == Stage::Judging)] += 1;
+            assert!(step.done <= step.of);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
         assert_eq!(judged.len(), LanguageMethod::ALL.len());
         assert!(judged[0].lds.value > 0.2, "{judged:?} {noise:?}");
+        // Every training of 6 rows for 4 epochs has 4 steps, and every one of the 37 settings is a step.
+        assert_eq!(calls[0], 24 * 2 * (4 + 1));
+        assert!(calls[1] > 37, "{calls:?}");
+
+        // It ends within the training, and within the judging.
+        for stage in [Stage::Retraining, Stage::Judging] {
+            let ended = judge_language(&task, PLAN, |step| {
+                if step.stage == stage { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            assert!(matches!(ended, Err(AttributionError::Cancelled)), "{stage:?}");
+        }
+    }
+
+    #[test]
+    fn every_so_manieth_text_is_kept_apart() {
+        let texts = ["a", "b", "c", "d", "e"];
+        assert_eq!(kept_apart(&texts, 2), (vec!["a", "c", "e"], vec!["b", "d"]));
+        assert_eq!(kept_apart(&texts, 6), (texts.to_vec(), vec![]));
     }
 
     #[test]
     fn evaluation_ends_where_its_caller_ends_it() {
         let mut trained = 0;
-        let retrain = |_: &[usize], _| {
+        let retrain = |_: &[usize], _: u64, _: &mut dyn FnMut() -> ControlFlow<()>| {
             trained += 1;
             Ok(vec![0.0])
         };
-        let stop = |done| if done == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let ended = PLAN.truth(4, 1, retrain, stop);
+        let mut stop =
+            |step: Step| if step.done == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let ended = PLAN.truth(4, 1, retrain, &mut stop);
         assert!(matches!(ended, Err(AttributionError::Cancelled)));
-        assert_eq!(trained, 6, "three halves of two trainings");
+        assert_eq!(trained, 3, "one half of two trainings and one training of the next");
     }
 }

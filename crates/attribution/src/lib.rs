@@ -20,6 +20,7 @@ mod scorer;
 mod scores;
 mod shares;
 mod sketch;
+mod splitmix;
 mod store;
 mod vesting;
 
@@ -30,7 +31,7 @@ pub use gradients::{Gradients, gradients, gradients_on_threads};
 pub use influence::{Gram, Influence, InfluenceConfig, MAX_ROWS, length};
 pub use limits::{SelfInfluenceCap, cluster_scores, size_factors};
 pub use preview::{AnswerSketch, RowSketch};
-pub use projection::{Projection, ProjectionConfig};
+pub use projection::{AnswerQuery, Projection, ProjectionConfig, StoredCurvature};
 pub use scorer::Scorer;
 pub use scores::{SCORE_SCALE, Scores, score_leaf};
 pub use shares::{MAX_SHARES, Share, ShareConfig, Shares, attribute};

@@ -9,6 +9,9 @@
 //! over λ is all that the matrix gains, so the score is divided by `1 + |g|²/(λn)`: exact for such rows, and less than
 //! they would score for rows that resemble what is there already (Sherman and Morrison, 1950).
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::{
     error::AttributionError,
     gradients::Gradients,
@@ -21,20 +24,20 @@ use crate::{
 /// The most buckets of a sketch.
 const MAX_BUCKETS: usize = 1 << 20;
 
-/// An answer's side.
-#[derive(Debug, Clone, PartialEq)]
+/// An answer's side, as it is given out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AnswerSketch {
-    /// Draws the sketch.
+    /// Draws buckets and signs.
     pub seed: u64,
     /// Rows that can earn from the answer.
     pub rows: usize,
-    /// λ.
+    /// λ of the damped system.
     pub lambda: f64,
     /// Sum of the rows' positive scores.
     pub positive: f64,
     /// A row earns with a score above this.
     pub floor: f64,
-    /// The sketch of `d`.
+    /// The sketch of the answer's direction.
     pub direction: Vec<f32>,
 }
 

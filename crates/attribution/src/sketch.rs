@@ -3,6 +3,8 @@
 //!
 //! Charikar et al., "Finding frequent items in data streams" (2002).
 
+use crate::splitmix::mix_at;
+
 /// How numbers fall into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sketch {
@@ -19,18 +21,10 @@ impl Sketch {
         let mut square = 0.0;
         for (at, value) in values.enumerate() {
             square += value * value;
-            let mixed = mix(self.seed, at as u64);
+            let mixed = mix_at(self.seed, at as u64);
             let bucket = (mixed >> 32) as usize % buckets.len();
             buckets[bucket] += if mixed & 1 == 0 { value } else { -value };
         }
         (buckets, square)
     }
-}
-
-/// SplitMix64's finaliser over a seed and a place.
-pub(crate) const fn mix(seed: u64, place: u64) -> u64 {
-    let mut z = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

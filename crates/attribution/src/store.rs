@@ -11,6 +11,7 @@
 use std::{
     fs::File,
     io::{BufReader, BufWriter, Read, Write},
+    ops::ControlFlow,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -41,7 +42,7 @@ pub struct GradientStore {
 }
 
 impl GradientStore {
-    /// Takes the gradients of all rows and writes them; `progress` is told how many are done.
+    /// Takes the gradients of all rows and writes them; `progress` is told how many are done, and may end it.
     ///
     /// The file appears under its name only when it is complete.
     pub fn build(
@@ -50,7 +51,7 @@ impl GradientStore {
         adapter: &Adapter,
         cache: &mut PrefixCache,
         rows: &[Sequence],
-        progress: impl FnMut(usize),
+        progress: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Self, AttributionError> {
         let io = |source| AttributionError::Io { path: path.to_path_buf(), source };
         if rows.is_empty() {
@@ -73,7 +74,7 @@ impl GradientStore {
         adapter: &Adapter,
         cache: &mut PrefixCache,
         rows: &[Sequence],
-        mut progress: impl FnMut(usize),
+        mut progress: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<(), AttributionError> {
         let io = |source| AttributionError::Io { path: path.to_path_buf(), source };
         let parameters = adapter.n_parameters();
@@ -90,7 +91,9 @@ impl GradientStore {
                 writer.write_all(&bytes).map_err(io)?;
             }
             done += part.len();
-            progress(done);
+            if progress(done).is_break() {
+                return Err(AttributionError::Cancelled);
+            }
         }
         let mut header = Vec::with_capacity(HEADER_BYTES);
         header.extend(MAGIC);

@@ -78,8 +78,10 @@ fn scalar_gradients_and_scores_are_those_of_libtorch_but_for_rounding() {
 
     let folder = tempfile::tempdir().unwrap();
     let store =
-        GradientStore::build(&folder.path().join("g"), &toy.model, &adapter, &mut cache, &rows, |_| ())
-            .unwrap();
+        GradientStore::build(&folder.path().join("g"), &toy.model, &adapter, &mut cache, &rows, |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap();
     let single: Vec<RowGradient> =
         (0..rows.len()).map(|i| RowGradient::Single(store.row(i).unwrap())).collect();
     let scorer = Scorer::new(store, InfluenceConfig::default()).unwrap();

@@ -1,6 +1,8 @@
 //! Gradients, store and influence on a model small enough to check them by other means.
 #![allow(clippy::unwrap_used)]
 
+use std::ops::ControlFlow;
+
 use openledger_attribution::{
     AnswerSketch, AttributionError, GradientStore, InfluenceConfig, RowSketch, Scorer, ShareConfig,
     gradients, gradients_on_threads, length,
@@ -28,7 +30,7 @@ fn toy() -> (BaseModel, Adapter, PrefixCache) {
     let train_config =
         TrainConfig { lora, epochs: 3, learning_rate: 0.02, batch_rows: 2, ..TrainConfig::default() };
     let mut cache = PrefixCache::new(1, 1 << 20);
-    let going_on = |_: &openledger_model::Progress| std::ops::ControlFlow::Continue(());
+    let going_on = |_: &openledger_model::Progress| ControlFlow::Continue(());
     let trained = train(&model, &mut cache, &rows(), &[], &train_config, going_on).unwrap();
     (model, trained.adapter, cache)
 }
@@ -99,7 +101,9 @@ fn training_row_given_as_the_answer_scores_highest() {
     let rows = rows();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.gradients");
-    let store = GradientStore::build(&path, &model, &adapter, &mut cache, &rows, |_| ()).unwrap();
+    let store =
+        GradientStore::build(&path, &model, &adapter, &mut cache, &rows, |_| ControlFlow::Continue(()))
+            .unwrap();
     let scorer = Scorer::new(store, InfluenceConfig::default()).unwrap();
     for (i, row) in rows.iter().enumerate() {
         let answer = gradients(&model, &adapter, &mut cache, &[row]).unwrap();
@@ -117,7 +121,11 @@ fn store_survives_a_restart_and_refuses_damage() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.gradients");
     let mut done = 0;
-    let built = GradientStore::build(&path, &model, &adapter, &mut cache, &rows, |n| done = n).unwrap();
+    let built = GradientStore::build(&path, &model, &adapter, &mut cache, &rows, |n| {
+        done = n;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     let (row, gram) = (built.row(8).unwrap(), built.gram(&vec![1.0; adapter.n_parameters()]).unwrap());
     assert_eq!(done, 9);
     drop(built);
@@ -180,7 +188,9 @@ fn preview_of_a_row_is_close_to_what_it_scores_once_it_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let mut scorer = |rows: &[Sequence], name: &str| {
         let path = folder.path().join(name);
-        let store = GradientStore::build(&path, &model, &adapter, &mut cache, rows, |_| ()).unwrap();
+        let store =
+            GradientStore::build(&path, &model, &adapter, &mut cache, rows, |_| ControlFlow::Continue(()))
+                .unwrap();
         Scorer::new(store, config).unwrap()
     };
     let known = scorer(&all[..40], "known");
@@ -218,7 +228,8 @@ fn full_disk_ends_gradients_with_an_error_and_leaves_no_half_file() {
     let partial = path.with_extension("partial");
     // A device that is always full stands where the file would grow.
     std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
-    let mut build = || GradientStore::build(&path, &model, &adapter, &mut cache, &rows(), |_| ());
+    let mut build =
+        || GradientStore::build(&path, &model, &adapter, &mut cache, &rows(), |_| ControlFlow::Continue(()));
     let error = build().unwrap_err();
     assert!(matches!(error, AttributionError::Io { .. }));
     let said = error.to_string();
@@ -231,4 +242,15 @@ fn full_disk_ends_gradients_with_an_error_and_leaves_no_half_file() {
     assert!(adapter.save(&file).unwrap_err().to_string().contains("No space left"));
     assert!(!file.exists());
     adapter.save(&file).unwrap();
+}
+
+#[test]
+fn gradients_that_are_ended_between_rows_leave_no_file() {
+    let (model, adapter, mut cache) = toy();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.gradients");
+    let ended =
+        GradientStore::build(&path, &model, &adapter, &mut cache, &rows(), |_| ControlFlow::Break(()));
+    assert!(matches!(ended, Err(AttributionError::Cancelled)));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -72,7 +72,9 @@ fn subject_of_the_question_earns_more_for_at_least_five_of_six() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.gradients");
     let adapter = trained.adapter;
-    let store = GradientStore::build(&path, &model, &adapter, &mut cache, &sequences, |_| ()).unwrap();
+    let store =
+        GradientStore::build(&path, &model, &adapter, &mut cache, &sequences, |_| ControlFlow::Continue(()))
+            .unwrap();
     let scorer = Scorer::new(store, InfluenceConfig::default()).unwrap();
     let mut right = 0;
     for question in story["questions"].as_array().unwrap() {

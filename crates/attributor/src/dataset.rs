@@ -50,8 +50,7 @@ pub(crate) async fn publish(
     for chunk in added.chunks(CONTRIBUTIONS_A_VERSION) {
         let held: Vec<&Contribution> =
             all.iter().filter(|c| c.info.sinceVersion > 0 || added.contains(&c.number)).collect();
-        let rows = rows_of(store, &held).await?;
-        let clusters = clusters(&rows)?;
+        let (rows, clusters) = clustered(rows_of(store, &held).await?).await?;
         let call = IDatanets::publishVersionCall {
             datanet,
             contributions: chunk.to_vec(),
@@ -92,6 +91,13 @@ pub(crate) async fn load(
     }
     rows.sort_by_key(|row| (row.priority, row.place.row));
     Ok(rows)
+}
+
+/// Rows with their near-duplicate clusters, found beside all other work: many rows take seconds.
+pub(crate) async fn clustered(rows: Vec<DatasetRow>) -> Result<(Vec<DatasetRow>, Clusters), AttributorError> {
+    let work = tokio::task::spawn_blocking(move || clusters(&rows).map(|clusters| (rows, clusters)));
+    // Without what the panic says, which may quote a row.
+    work.await.map_err(|_| AttributorError::Panicked)?
 }
 
 /// Near-duplicate clusters of rows.

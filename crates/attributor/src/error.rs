@@ -3,6 +3,7 @@
 use alloy_primitives::B256;
 use axum::http::{Method, StatusCode};
 use openledger_content_store::ContentStoreError;
+use std::time::Duration;
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,8 @@ pub enum AttributorError {
     AboveQuota(String),
     /// It does not fit into memory.
     #[error(
-        "{what} needs up to {needed_mib} MiB of {place} and {free_mib} MiB are free: make room, or order less at a time"
+        "{what} needs up to {needed_mib} MiB of {place}; {free_mib} MiB of {total_mib} MiB can be had: make room, or \
+         order less at a time"
     )]
     NoMemory {
         /// The work.
@@ -42,8 +44,10 @@ pub enum AttributorError {
         place: &'static str,
         /// What it takes at most, with a margin.
         needed_mib: u64,
-        /// What there is now.
+        /// What can be had now; of an order, at best.
         free_mib: u64,
+        /// What there is in all.
+        total_mib: u64,
     },
     /// A call or transaction reverted on chain.
     #[error("the chain refuses: {0}")]
@@ -80,6 +84,9 @@ pub enum AttributorError {
     /// The request is larger than the route takes.
     #[error("the body is larger than this route takes")]
     TooLarge,
+    /// The request did not come in whole.
+    #[error("the body did not come in whole, or too slowly: send it again")]
+    Unread,
     /// Work on the model panicked; the thread goes on.
     #[error("the model's thread panicked on this; standard error has the place")]
     Panicked,
@@ -96,9 +103,30 @@ impl AttributorError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Chain(_) | Self::NotNow(_) | Self::Busy(_) | Self::LabStopped => true,
+            // Other work may end and give its memory back.
+            Self::NoMemory { needed_mib, total_mib, .. } => needed_mib <= total_mib,
             // A full or unreachable store; every other fault of the store is one of its content.
             Self::Content(error) => matches!(error, ContentStoreError::Store(_)),
             _ => false,
+        }
+    }
+
+    /// How long to wait before work that may succeed later is tried again. Memory comes back when other work ends, and
+    /// every try reads the rows again.
+    pub(crate) const fn pause(&self) -> Duration {
+        match self {
+            Self::NoMemory { .. } => Duration::from_secs(20),
+            _ => Duration::from_secs(1),
+        }
+    }
+
+    /// What work that may succeed later waits for, as its progress says.
+    pub(crate) const fn waits_for(&self) -> &'static str {
+        match self {
+            Self::NoMemory { .. } => "waiting for memory",
+            Self::Chain(_) | Self::NotNow(_) => "waiting for the chain",
+            Self::Content(_) => "waiting for the store of rows",
+            _ => "waiting",
         }
     }
 
@@ -114,6 +142,7 @@ impl AttributorError {
             | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge | Self::AboveQuota(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unread => StatusCode::REQUEST_TIMEOUT,
             Self::NoMemory { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,

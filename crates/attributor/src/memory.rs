@@ -1,10 +1,12 @@
 //! Memory that work takes, reckoned before it is taken on: work that cannot fit is refused, not killed half-way.
 //!
-//! The figures are upper bounds from the sizes of what is held at one time, not measurements.
+//! An order is held against all that there is, for what is free changes until its turn comes; when it begins, against what
+//! is free. The figures are upper bounds from the sizes of what is held at one time, not measurements.
 
 use crate::AttributorError;
 use metrics::gauge;
 use nvml_wrapper::Nvml;
+use openledger_attribution::language::LanguageConfig;
 use openledger_model::{Device, LoraConfig, ModelConfig, TrainConfig};
 use std::fs;
 
@@ -58,6 +60,19 @@ impl Needs {
         })
     }
 
+    /// Of an evaluation whose small transformers train on so many rows and are tested on others. They live in the
+    /// machine's memory, whatever the device.
+    pub(crate) fn of_evaluation(rows: usize, tests: usize) -> Self {
+        let host = LanguageConfig::default().judging_bytes(rows, tests);
+        Self { what: "this evaluation", host, device: 0 }
+    }
+
+    /// Of reading in a model with so many rows and numbers: its adapter and its gradients' system.
+    pub(crate) const fn of_loading(rows: usize, parameters: usize) -> Self {
+        let adapter = parameters as u64 * F32;
+        Self { what: "the model", host: system(rows as u64) + 3 * adapter, device: adapter }
+    }
+
     /// Of scoring a text with a model of so many rows: its gradients' system, if it has to be read in, and one pass.
     pub(crate) fn of_scoring(model: &ModelConfig, lora: LoraConfig, rows: usize) -> Self {
         let context = (model.context_tokens as u64).min(openledger_model::MAX_SEQUENCE_TOKENS as u64);
@@ -69,20 +84,27 @@ impl Needs {
         }
     }
 
-    /// Refuses what does not fit into what is free now. Where the system does not say what is free, it is taken on.
-    pub(crate) fn admit(self, device: Device) -> Result<(), AttributorError> {
-        self.admit_into(free_host(), free_device(device))
+    /// Refuses what will never fit, whatever else ends. Where the system does not say what there is, it is taken on.
+    pub(crate) fn can_fit(self, device: Device) -> Result<(), AttributorError> {
+        let all = |room: Room| Room { free: room.total, ..room };
+        self.admit_into(host().map(all), of_device(device).map(all))
     }
 
-    fn admit_into(self, host: Option<u64>, device: Option<u64>) -> Result<(), AttributorError> {
-        let fits = |needed: u64, free: Option<u64>, place: &'static str| {
+    /// Refuses what does not fit into what is free now.
+    pub(crate) fn fits_now(self, device: Device) -> Result<(), AttributorError> {
+        self.admit_into(host(), of_device(device))
+    }
+
+    fn admit_into(self, host: Option<Room>, device: Option<Room>) -> Result<(), AttributorError> {
+        let fits = |needed: u64, room: Option<Room>, place: &'static str| {
             let needed = needed.saturating_add(MARGIN);
-            match free {
-                Some(free) if needed > free => Err(AttributorError::NoMemory {
+            match room {
+                Some(Room { free, total }) if needed > free => Err(AttributorError::NoMemory {
                     what: self.what,
                     place,
                     needed_mib: needed >> 20,
                     free_mib: free >> 20,
+                    total_mib: total >> 20,
                 }),
                 _ => Ok(()),
             }
@@ -118,34 +140,48 @@ fn pass(model: &ModelConfig, layers: usize, tokens: u64) -> u64 {
     (layers as u64 * (layer + attention) + logits) * F32
 }
 
-/// Free memory of the machine or of the container, whichever is less.
-fn free_host() -> Option<u64> {
-    let free = [available(&fs::read_to_string("/proc/meminfo").unwrap_or_default()), container()];
-    let free = free.into_iter().flatten().min();
-    if let Some(free) = free {
-        gauge!("attributor_memory_free_bytes", "place" => "host").set(free as f64);
-    }
-    free
+/// Memory that there is, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Room {
+    free: u64,
+    total: u64,
 }
 
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1_024)
+/// The machine's memory or the container's, whichever is less.
+fn host() -> Option<Room> {
+    let machine = machine(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
+    let read = |name: &str| fs::read_to_string(format!("/sys/fs/cgroup/{name}")).unwrap_or_default();
+    let container = container(&read("memory.max"), &read("memory.current"), &read("memory.stat"));
+    let rooms = [machine, container].into_iter().flatten();
+    let room = rooms.reduce(|a, b| Room { free: a.free.min(b.free), total: a.total.min(b.total) })?;
+    gauge!("attributor_memory_free_bytes", "place" => "host").set(room.free as f64);
+    Some(room)
 }
 
-fn container() -> Option<u64> {
-    let number = |name: &str| -> Option<u64> {
-        fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse().ok()
+fn machine(meminfo: &str) -> Option<Room> {
+    let of = |name: &str| -> Option<u64> {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1_024)
     };
-    Some(number("memory.max")?.saturating_sub(number("memory.current")?))
+    Some(Room { free: of("MemAvailable:")?, total: of("MemTotal:")? })
 }
 
-/// Free memory of a CUDA device, as its driver says.
-fn free_device(device: Device) -> Option<u64> {
+/// From the files of version 2 of control groups. Files that were read stay in `memory.current` until their place is
+/// needed: `inactive_file` of it is as good as free.
+fn container(max: &str, current: &str, stat: &str) -> Option<Room> {
+    let total: u64 = max.trim().parse().ok()?;
+    let current: u64 = current.trim().parse().ok()?;
+    let cached = stat.lines().find_map(|line| line.strip_prefix("inactive_file "));
+    let cached: u64 = cached.and_then(|cached| cached.trim().parse().ok()).unwrap_or(0);
+    Some(Room { free: total.saturating_sub(current.saturating_sub(cached)), total })
+}
+
+/// Memory of a CUDA device, as its driver says.
+fn of_device(device: Device) -> Option<Room> {
     let Device::Cuda(index) = device else { return None };
-    let free = Nvml::init().ok()?.device_by_index(u32::try_from(index).ok()?).ok()?.memory_info().ok()?.free;
-    gauge!("attributor_memory_free_bytes", "place" => "device").set(free as f64);
-    Some(free)
+    let memory = Nvml::init().ok()?.device_by_index(u32::try_from(index).ok()?).ok()?.memory_info().ok()?;
+    gauge!("attributor_memory_free_bytes", "place" => "device").set(memory.free as f64);
+    Some(Room { free: memory.free, total: memory.total })
 }
 
 #[cfg(test)]
@@ -160,15 +196,35 @@ mod tests {
     #[test]
     fn training_that_cannot_fit_is_refused_with_both_figures() {
         let needs = training(600, 300_000).unwrap();
-        needs.admit_into(Some(16 << 30), None).unwrap();
-        needs.admit_into(Some(2 << 30), Some(80 << 30)).unwrap();
+        let room = |gib: u64| Some(Room { free: gib << 30, total: 64 << 30 });
+        needs.admit_into(room(16), None).unwrap();
+        needs.admit_into(room(2), room(60)).unwrap();
         needs.admit_into(None, None).unwrap();
-        let refused = needs.admit_into(Some(1 << 30), None).unwrap_err();
+        let refused = needs.admit_into(room(1), None).unwrap_err();
         let said = refused.to_string();
-        assert!(said.contains("1024 MiB") && said.contains("this training"), "{said}");
+        assert!(
+            said.contains("1024 MiB") && said.contains("65536 MiB") && said.contains("this training"),
+            "{said}"
+        );
         assert_eq!(refused.status(), axum::http::StatusCode::INSUFFICIENT_STORAGE);
-        let device = needs.admit_into(Some(16 << 30), Some(1 << 30)).unwrap_err().to_string();
+        let device = needs.admit_into(room(16), room(1)).unwrap_err().to_string();
         assert!(device.contains("device"), "{device}");
+    }
+
+    #[test]
+    fn what_is_too_large_for_what_is_free_waits_and_what_is_too_large_for_the_machine_fails() {
+        let needs = training(600, 300_000).unwrap();
+        let refused = |total: u64| needs.admit_into(Some(Room { free: 1 << 30, total }), None).unwrap_err();
+        assert!(refused(64 << 30).is_retryable());
+        assert!(!refused(1 << 30).is_retryable());
+    }
+
+    #[test]
+    fn evaluation_of_many_rows_asks_for_the_gradients_and_the_system_of_its_draws() {
+        let of = |rows: usize| Needs::of_evaluation(rows - rows / 6, rows / 6).host;
+        // 50 rows are a matter of megabytes, 16,384 of what few machines have.
+        assert!(of(50) < 256 << 20, "{}", of(50));
+        assert!(of(5_000) > 8 << 30 && of(16_384) > 48 << 30, "{} {}", of(5_000), of(16_384));
     }
 
     #[test]
@@ -195,8 +251,17 @@ mod tests {
 
     #[test]
     fn free_memory_is_read_from_what_the_kernel_says() {
-        assert_eq!(available("MemTotal: 9 kB\nMemAvailable:   2048 kB\n"), Some(2 << 20));
-        assert_eq!(available("nothing"), None);
-        assert!(free_host().is_some_and(|free| free > 0));
+        let read = machine("MemTotal: 4096 kB\nMemAvailable:   2048 kB\n");
+        assert_eq!(read, Some(Room { free: 2 << 20, total: 4 << 20 }));
+        assert_eq!(machine("nothing"), None);
+        assert!(host().is_some_and(|room| room.free > 0 && room.free <= room.total));
+    }
+
+    #[test]
+    fn files_that_a_container_has_read_do_not_count_as_taken() {
+        let stat = "anon 10\ninactive_file 600\nactive_file 50\n";
+        assert_eq!(container("1000\n", "900\n", stat), Some(Room { free: 700, total: 1_000 }));
+        assert_eq!(container("1000\n", "900\n", ""), Some(Room { free: 100, total: 1_000 }));
+        assert_eq!(container("max\n", "900\n", stat), None, "there is no limit");
     }
 }

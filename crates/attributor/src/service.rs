@@ -1,7 +1,8 @@
 //! Wiring: journal, store, chain, model thread, HTTP, and the workers that finish what the journal holds.
 
 use crate::{
-    AnswerRecord, AnswerState, AttributorConfig, AttributorError, TrainingRecord, TrainingState, answering,
+    AnswerRecord, AnswerState, AttributorConfig, AttributorError, JobKind, TrainingRecord, TrainingState,
+    answering,
     chain::Chain,
     court::Deliveries,
     http,
@@ -9,7 +10,7 @@ use crate::{
     journal::Journal,
     lab::Lab,
     preview::Previews,
-    progress::{Progress, training_key},
+    progress::Progress,
     token::OperatorToken,
     training, uploads,
 };
@@ -17,7 +18,7 @@ use alloy_primitives::{B256, U256};
 use metrics::counter;
 use openledger_abi::IAttribution;
 use openledger_content_store::{ContentStore, MasterKey, Row};
-use openledger_model::{Device, ModelConfig, ModelError};
+use openledger_model::{Device, ModelConfig};
 use std::{
     fs,
     future::Future,
@@ -34,7 +35,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-const RETRY: Duration = Duration::from_secs(1);
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
 /// How often the chain is asked what became of receipts.
 const FOLLOW: Duration = Duration::from_secs(2);
 /// Every so many times it is asked what became of uploads too.
@@ -79,14 +80,21 @@ impl Shared {
     /// Stores rows for good. It goes on to its end when the caller is cancelled, as it is when a client hangs up.
     pub(crate) async fn keep(self: &Arc<Self>, root: B256, rows: Vec<Row>) -> Result<(), AttributorError> {
         let shared = Arc::clone(self);
-        let stored = tokio::spawn(async move {
+        to_its_end(async move {
             let _one_at_a_time = shared.storing.lock().await;
             shared.store.put(root, &rows).await?;
             shared.journal.keep_for_good(root)
-        });
-        // Without what the panic says, which may quote a row.
-        stored.await.map_err(|_| AttributorError::Panicked)?
+        })
+        .await
     }
+}
+
+/// Does work that has to be done whole though its client may hang up; what it holds is let go of when it ends.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, AttributorError>> + Send + 'static,
+) -> Result<T, AttributorError> {
+    // Without what the panic says, which may quote a row or a prompt.
+    tokio::spawn(work).await.map_err(|_| AttributorError::Panicked)?
 }
 
 /// The service.
@@ -99,7 +107,7 @@ pub struct RunningAttributor {
     /// Where it serves.
     pub address: SocketAddr,
     server: JoinHandle<std::io::Result<()>>,
-    workers: [JoinHandle<()>; 4],
+    workers: [JoinHandle<()>; 5],
 }
 
 impl Attributor {
@@ -154,14 +162,18 @@ impl Attributor {
             evidence: config.datadir.join("evidence"),
             public_url: config.public_url.unwrap_or_else(|| format!("http://{address}")),
         });
+        training::remove_stray_folders(&shared)?;
+        jobs::remove_stray_inputs(&shared).await?;
         let workers = [
-            tokio::spawn(finish_trainings(Arc::clone(&shared))),
+            tokio::spawn(training::finish_trainings(Arc::clone(&shared))),
             tokio::spawn(finish_answers(Arc::clone(&shared))),
-            tokio::spawn(jobs::finish_jobs(Arc::clone(&shared))),
+            // Scores are short: they go on between the steps of an evaluation.
+            tokio::spawn(jobs::finish_jobs(Arc::clone(&shared), JobKind::Scores)),
+            tokio::spawn(jobs::finish_jobs(Arc::clone(&shared), JobKind::Evaluation)),
             tokio::spawn(follow_chain(Arc::clone(&shared))),
         ];
         let router = http::router(Arc::clone(&shared));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let server = tokio::spawn(http::serve(listener, router));
         info!(%address, account = %shared.chain.account(), chain_id, "attributor is ready");
         Ok(RunningAttributor { address, server, workers })
     }
@@ -170,12 +182,13 @@ impl Attributor {
 impl RunningAttributor {
     /// Runs until the server ends, or a worker does: without it requests would be taken and never answered.
     pub async fn wait(mut self) -> Result<(), AttributorError> {
-        let [trainings, answers, jobs, chain] = &mut self.workers;
+        let [trainings, answers, scores, evaluations, chain] = &mut self.workers;
         let ended = tokio::select! {
             ended = &mut self.server => Some(ended),
             _ = trainings => None,
             _ = answers => None,
-            _ = jobs => None,
+            _ = scores => None,
+            _ = evaluations => None,
             _ = chain => None,
         };
         self.server.abort();
@@ -214,45 +227,18 @@ async fn put_up_bond(chain: &Chain, wanted: U256) -> Result<(), AttributorError>
     Ok(())
 }
 
-/// Finishes trainings one after the other, oldest name first, for ever.
-async fn finish_trainings(shared: Arc<Shared>) {
-    loop {
-        let unfinished = readable(shared.journal.trainings()).into_iter().filter(TrainingRecord::is_open);
-        for record in unfinished {
-            let name = record.request.name.clone();
-            match training::run(Arc::clone(&shared), record.clone()).await {
-                Ok(()) => {}
-                // The journal says so already, or holds the next order of that name.
-                Err(AttributorError::Cancelled | AttributorError::Model(ModelError::Cancelled)) => {
-                    info!(name, "training was cancelled");
-                    shared.progress.end(&training_key(&name));
-                }
-                Err(error) if error.is_retryable() => warn!(name, %error, "training goes on later"),
-                Err(error) => {
-                    warn!(name, %error, "training failed");
-                    counter!("attributor_failures_total", "work" => "training").increment(1);
-                    shared.progress.end(&training_key(&name));
-                    record_failure(shared.journal.training(&name).and_then(|known| {
-                        // What was done on the way stays on record.
-                        let mut record = known.unwrap_or(record);
-                        record.state = TrainingState::Failed { reason: error.to_string() };
-                        shared.journal.put_training(&record)
-                    }));
-                }
-            }
-        }
-        wait_for_work(&shared).await;
-    }
-}
-
 /// Answers requests one after the other, for ever.
 async fn finish_answers(shared: Arc<Shared>) {
     loop {
+        let mut pause = RETRY;
         for record in readable(shared.journal.unanswered()) {
             let request = record.request_id;
             match answering::run(Arc::clone(&shared), record.clone()).await {
                 Ok(()) => {}
-                Err(error) if error.is_retryable() => warn!(%request, %error, "answering goes on later"),
+                Err(error) if error.is_retryable() => {
+                    warn!(%request, %error, "answering goes on later");
+                    pause = pause.max(error.pause());
+                }
                 Err(error) => {
                     warn!(%request, %error, "cannot answer");
                     counter!("attributor_failures_total", "work" => "answer").increment(1);
@@ -264,7 +250,7 @@ async fn finish_answers(shared: Arc<Shared>) {
                 }
             }
         }
-        wait_for_work(&shared).await;
+        wait_for_work(&shared, pause).await;
     }
 }
 
@@ -287,23 +273,24 @@ async fn follow_chain(shared: Arc<Shared>) {
     }
 }
 
-fn readable<T>(records: Result<Vec<T>, AttributorError>) -> Vec<T> {
+pub(crate) fn readable<T>(records: Result<Vec<T>, AttributorError>) -> Vec<T> {
     records.unwrap_or_else(|error| {
         warn!(%error, "the journal cannot be read");
         Vec::new()
     })
 }
 
-fn record_failure(recorded: Result<(), AttributorError>) {
+pub(crate) fn record_failure(recorded: Result<(), AttributorError>) {
     if let Err(error) = recorded {
         warn!(%error, "the journal does not take records");
     }
 }
 
-pub(crate) async fn wait_for_work(shared: &Shared) {
+/// Waits until work is ordered, or for so long.
+pub(crate) async fn wait_for_work(shared: &Shared, pause: Duration) {
     tokio::select! {
         () = shared.work.notified() => {}
-        () = sleep(RETRY) => {}
+        () = sleep(pause) => {}
     }
 }
 

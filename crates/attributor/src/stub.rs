@@ -4,14 +4,14 @@ use crate::{
     Case, CaseContribution, ContributionFacts, DatasetVersion, Facts, ModelRecord, RowRef, RunSettings,
     TrainingSettings,
     chain::Chain,
-    dataset::DatasetRow,
+    dataset::{DatasetRow, clusters},
     jobs::Callers,
     journal::Journal,
     lab::{ADAPTER_FILE, Lab},
     preview::Previews,
     service::Shared,
     token::OperatorToken,
-    training,
+    training::{self, ChosenRows},
 };
 use alloy_node_bindings::{Anvil, AnvilInstance};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
@@ -196,8 +196,10 @@ pub(crate) async fn train(lab: &Lab, name: &str, rows: &[Row]) -> ModelRecord {
     let rows: Vec<DatasetRow> = (0..).zip(rows).map(row).collect();
     let settings = toy_settings();
     let name = name.to_owned();
+    let clusters = clusters(&rows).unwrap();
     let made = lab.run(move |bench| {
-        training::make(bench, &name, &settings, vec![TOY_VERSION], &rows, &mut |_| ControlFlow::Continue(()))
+        let chosen = ChosenRows::of(&rows, &clusters, &bench.base.tokenizer, bench.base.model.config())?;
+        training::make(bench, &name, &settings, vec![TOY_VERSION], chosen, &mut |_| ControlFlow::Continue(()))
     });
     ModelRecord { model: Some(1), ..made.await.unwrap() }
 }

@@ -6,7 +6,7 @@
 use crate::{
     AttributorError, ContributionUpload, OnChain,
     journal::{Holding, PendingUpload, Quotas},
-    service::Shared,
+    service::{Shared, to_its_end},
     signature::signed_by,
     upload_message,
 };
@@ -99,7 +99,7 @@ async fn committed(
 /// Stores rows that may come to nothing. Goes on to its end when the caller is cancelled.
 async fn hold(shared: &Arc<Shared>, pending: PendingUpload, rows: Vec<Row>) -> Result<(), AttributorError> {
     let shared = Arc::clone(shared);
-    let stored = tokio::spawn(async move {
+    to_its_end(async move {
         let _one_at_a_time = shared.storing.lock().await;
         let waits = shared.journal.is_pending(pending.root)?;
         if shared.store.contains(pending.root).await? && !waits {
@@ -113,9 +113,8 @@ async fn hold(shared: &Arc<Shared>, pending: PendingUpload, rows: Vec<Row>) -> R
             let_go(&shared, &pending).await?;
         }
         Ok(stored?)
-    });
-    // Without what the panic says, which may quote a row.
-    stored.await.map_err(|_| AttributorError::Panicked)?
+    })
+    .await
 }
 
 /// Removes the rows of an upload that came to nothing, unless they wait for another one too. Only while `storing` is

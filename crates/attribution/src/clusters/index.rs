@@ -11,11 +11,10 @@ use alloy_primitives::B256;
 use super::{
     ClusterConfig,
     bands::Bands,
-    mix,
     shingles::{Text, jaccard},
     vectors::{cosine, sign_bands},
 };
-use crate::error::AttributionError;
+use crate::{error::AttributionError, splitmix::mix};
 
 /// The most rows clustered at a time.
 pub(super) const MAX_ROWS: usize = 1 << 20;

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{B256, keccak256};
 
-use super::mix;
+use crate::splitmix::mix;
 
 /// The most shingles kept of a text: the smallest by hash. Two texts within it are compared exactly;
 /// of longer ones the similarity is estimated, with a standard error of at most 0.03.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::splitmix::mix;
 
 fn find(texts: &[(&str, u64)]) -> Clusters {
     let rows: Vec<ClusterRow<'_>> =

@@ -1,6 +1,7 @@
 //! Vectors that point the same way: embeddings, or gradients.
 
-use super::{index::BANDS, mix};
+use super::index::BANDS;
+use crate::splitmix::mix;
 
 /// Random hyperplanes a band. Two vectors of angle φ lie on one side of each with probability
 /// 1 − φ/π: with 24 bands of 12 a cosine of 0.95 is found with probability 0.9996.

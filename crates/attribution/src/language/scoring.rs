@@ -4,10 +4,12 @@
 //! Fisher matrix, which for cross-entropy is the Gauss–Newton matrix: its mean over words that the model
 //! itself draws. With few draws it is inverted through the draws' Gram matrix.
 
+use std::ops::ControlFlow;
+
 use tch::{Kind, Tensor};
 
 use super::{
-    corpus::{LanguageTask, Rows},
+    corpus::{LanguageConfig, LanguageTask, Rows},
     network::{forward, shapes, token_losses},
     train::Trained,
 };
@@ -75,6 +77,22 @@ pub struct LanguageSettings {
     pub temperature: f64,
 }
 
+impl LanguageConfig {
+    /// Bytes that judging all methods on so many rows holds at one time at most: gradients of rows, of test rows and of
+    /// drawn words with copies of them on the way, the draws' Gram matrix with its factor, and a pass over all rows.
+    pub fn judging_bytes(&self, rows: usize, tests: usize) -> u64 {
+        let shapes = shapes(self);
+        let numbers = |shapes: &[[usize; 2]]| shapes.iter().map(|[o, i]| (o * i) as u64).sum::<u64>();
+        let (n, t, p) = (rows as u64, tests as u64, numbers(&shapes[..shapes.len() - 1]));
+        let draws = DRAWS * n;
+        let gradients = (3 * draws + 2 * t) * p;
+        let system = 3 * draws * draws + 2 * draws * (n + t) + 3 * n * t;
+        // Words as numbers of eight bytes and of four, logits, and what becomes of those.
+        let pass = 8 * (n + t) * (self.row_words * self.vocabulary) as u64;
+        4 * (gradients + system + pass)
+    }
+}
+
 /// What a model's rows were turned into, kept between settings.
 #[derive(Debug)]
 pub struct LanguageScorer<'a> {
@@ -110,10 +128,20 @@ impl<'a> LanguageScorer<'a> {
         method: LanguageMethod,
         settings: LanguageSettings,
     ) -> Result<Vec<f32>, AttributionError> {
+        self.scores_stepwise(method, settings, &mut || ControlFlow::Continue(()))
+    }
+
+    /// As [`Self::scores`]; `beat` is called after each batch of gradients and may end it.
+    pub fn scores_stepwise(
+        &mut self,
+        method: LanguageMethod,
+        settings: LanguageSettings,
+        beat: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Vec<f32>, AttributionError> {
         let target = if method == LanguageMethod::Trak { Target::Margin } else { Target::Loss };
         let kept = match self.kept.take().filter(|k| k.0 == target && k.1 == settings.temperature) {
             Some((_, _, kept)) => kept,
-            None => self.prepare(target, settings.temperature)?,
+            None => self.prepare(target, settings.temperature, beat)?,
         };
         let scores = match method {
             LanguageMethod::GradDot => kept.train.f_matmul(&kept.test.f_transpose(0, 1)?)?,
@@ -134,14 +162,19 @@ impl<'a> LanguageScorer<'a> {
         Ok(Vec::<f32>::try_from(&scores.f_contiguous()?.f_reshape([-1])?)?)
     }
 
-    fn prepare(&self, target: Target, temperature: f64) -> Result<Kept, AttributionError> {
-        let train = self.gradients(&self.task.train, target, temperature, None)?;
-        let test = self.gradients(&self.task.test, target, 1.0, None)?;
+    fn prepare(
+        &self,
+        target: Target,
+        temperature: f64,
+        beat: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Kept, AttributionError> {
+        let train = self.gradients(&self.task.train, target, temperature, None, beat)?;
+        let test = self.gradients(&self.task.test, target, 1.0, None, beat)?;
         let drawn = match target {
             Target::Margin => Tensor::f_zeros([0, 0], (Kind::Float, tch::Device::Cpu))?,
             Target::Loss => {
                 let each = (0..DRAWS)
-                    .map(|seed| self.gradients(&self.task.train, target, temperature, Some(seed)))
+                    .map(|seed| self.gradients(&self.task.train, target, temperature, Some(seed), beat))
                     .collect::<Result<Vec<_>, _>>()?;
                 Tensor::f_cat(&each, 0)?
             }
@@ -157,6 +190,7 @@ impl<'a> LanguageScorer<'a> {
         target: Target,
         temperature: f64,
         drawn: Option<u64>,
+        beat: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Tensor, AttributionError> {
         let all: Vec<usize> = (0..rows.n).collect();
         let mut draw = Draw::new(drawn.unwrap_or_default());
@@ -193,6 +227,9 @@ impl<'a> LanguageScorer<'a> {
             let gradients = Tensor::f_run_backward(&[total], wanted, false, false)?;
             let flat = gradients.iter().map(|g| g.f_reshape([n, -1])).collect::<Result<Vec<_>, _>>()?;
             blocks.push(Tensor::f_cat(&flat, 1)?);
+            if beat().is_break() {
+                return Err(AttributionError::Cancelled);
+            }
         }
         Ok(Tensor::f_cat(&blocks, 0)?)
     }

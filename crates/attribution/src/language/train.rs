@@ -1,5 +1,7 @@
 //! Training from nothing, and losses.
 
+use std::ops::ControlFlow;
+
 use tch::{Kind, Tensor};
 
 use super::{
@@ -21,6 +23,16 @@ pub struct Trained {
 impl LanguageTask {
     /// Trains on some of the rows. Initial numbers and the rows' order follow from `seed` alone.
     pub fn train(&self, rows: &[usize], seed: u64) -> Result<Trained, AttributionError> {
+        self.train_stepwise(rows, seed, &mut || ControlFlow::Continue(()))
+    }
+
+    /// As [`Self::train`]; `beat` is called after each step and may end it.
+    pub fn train_stepwise(
+        &self,
+        rows: &[usize],
+        seed: u64,
+        beat: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Trained, AttributionError> {
         if rows.is_empty() {
             return Err(AttributionError::Invalid("there is no row to train on".into()));
         }
@@ -56,6 +68,9 @@ impl LanguageTask {
                     let spread = second[i].f_sqrt()?.f_div_scalar(correct.0)?.f_add_scalar(ADAM_EPSILON)?;
                     let update = first[i].f_mul_scalar(rate / correct.1)?.f_div(&spread)?;
                     matrices[i] = matrices[i].f_sub(&update)?;
+                }
+                if beat().is_break() {
+                    return Err(AttributionError::Cancelled);
                 }
             }
         }

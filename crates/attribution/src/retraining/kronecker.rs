@@ -25,11 +25,15 @@ struct Block {
 }
 
 impl Kronecker {
+    /// Of a model's exact curvature.
     pub(crate) fn new(model: &Linearised) -> Result<Self, AttributionError> {
-        let rows = model.rows() as f64;
-        let weighted = model.mixed(&model.curvature_factor(1.0)?)?;
-        let mut blocks = Vec::with_capacity(weighted.len());
-        for site in &weighted {
+        Self::of(&model.mixed(&model.curvature_factor(1.0)?)?, model.rows() as f64)
+    }
+
+    /// Of the curvature that is the sum of squares of derivatives, over `rows`.
+    pub(crate) fn of(sites: &[Site], rows: f64) -> Result<Self, AttributionError> {
+        let mut blocks = Vec::with_capacity(sites.len());
+        for site in sites {
             let (outputs, _) = site.shape();
             let flat = site.output.f_reshape([-1, outputs])?;
             let (_, output_basis) = second_moment(&flat)?.f_linalg_eigh("L")?;
@@ -42,6 +46,22 @@ impl Kronecker {
             blocks.push(Block { outputs: output_basis, inputs: input_basis, eigenvalues });
         }
         Ok(Self { blocks })
+    }
+
+    /// `[p]` curvature along each pair of directions of every weight.
+    pub(crate) fn eigenvalues(&self) -> Result<Tensor, AttributionError> {
+        let flat = self.blocks.iter().map(|block| block.eigenvalues.f_reshape([-1]));
+        Ok(Tensor::f_cat(&flat.collect::<Result<Vec<_>, _>>()?, 0)?)
+    }
+
+    /// Derivatives along the directions in place of the parameters.
+    pub(crate) fn turn(&self, sites: &[Site]) -> Result<Vec<Site>, AttributionError> {
+        let turned = sites.iter().zip(&self.blocks).map(|(site, block)| {
+            let (input, output) =
+                (site.input.f_matmul(&block.inputs)?, site.output.f_matmul(&block.outputs)?);
+            Ok(Site { input, output })
+        });
+        turned.collect()
     }
 
     /// The damped inverse applied to columns `[p, t]`; the damping is a fraction of a weight's mean
@@ -87,7 +107,7 @@ impl Kronecker {
     }
 }
 
-/// `XᵀX/n` of rows.
+/// `XᵀX/n` of rows; zero of none.
 fn second_moment(rows: &Tensor) -> Result<Tensor, AttributionError> {
-    Ok(rows.f_transpose(0, 1)?.f_matmul(rows)?.f_div_scalar(rows.size()[0] as f64)?)
+    Ok(rows.f_transpose(0, 1)?.f_matmul(rows)?.f_div_scalar(rows.size()[0].max(1) as f64)?)
 }

@@ -3,6 +3,7 @@
 
 mod auto;
 mod curvature;
+mod directions;
 mod error_bars;
 mod kronecker;
 mod lds;
@@ -12,6 +13,7 @@ mod npz;
 mod products;
 mod recipe;
 pub(crate) mod scoring;
+mod steep;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -44,17 +44,14 @@ impl Linearised {
             .collect()
     }
 
+    /// Gradients of `Σ_c weights[n, c]·logit[n, c]`, as sites of one output a row.
+    pub(crate) fn weighted(&self, weights: &Tensor) -> Result<Vec<Site>, AttributionError> {
+        self.mixed(&weights.f_unsqueeze(2)?)
+    }
+
     /// `[p, n]`: gradients of `Σ_c weights[n, c]·logit[n, c]`, a column a row.
     pub(crate) fn gradients(&self, weights: &Tensor) -> Result<Tensor, AttributionError> {
-        let n = self.rows();
-        let weights = weights.f_unsqueeze(1)?;
-        let mut parts = Vec::with_capacity(self.sites.len());
-        for site in &self.sites {
-            // [n, out, 1] × [n, 1, in]
-            let outer = weights.f_bmm(&site.output)?.f_transpose(1, 2)?;
-            parts.push(outer.f_matmul(&site.input.f_unsqueeze(1)?)?.f_reshape([n, -1])?);
-        }
-        Ok(Tensor::f_cat(&parts, 1)?.f_transpose(0, 1)?.f_contiguous()?)
+        columns(&self.weighted(weights)?)
     }
 
     /// `[n, t]`: products of the gradients that [`Self::gradients`] would give with columns `[p, t]`.
@@ -63,10 +60,37 @@ impl Linearised {
         weights: &Tensor,
         columns: &Tensor,
     ) -> Result<Tensor, AttributionError> {
-        let mixed = self.mixed(&weights.f_unsqueeze(2)?)?;
-        let n = self.rows();
-        Ok(forward(&mixed, columns)?.f_reshape([n, -1])?)
+        row_products(&self.weighted(weights)?, columns)
     }
+}
+
+/// `[p, n]`: the derivatives of sites of one output a row, a column a row.
+pub(crate) fn columns(sites: &[Site]) -> Result<Tensor, AttributionError> {
+    Ok(derivatives(sites, 0, rows_of(sites))?.f_transpose(0, 1)?.f_contiguous()?)
+}
+
+/// `[n, t]`: products of the derivatives of sites of one output a row with columns `[p, t]`.
+pub(crate) fn row_products(sites: &[Site], columns: &Tensor) -> Result<Tensor, AttributionError> {
+    let blocks = row_blocks(rows_of(sites), columns.size()[0])
+        .map(|(from, count)| Ok(derivatives(sites, from, count)?.f_matmul(columns)?));
+    let blocks = blocks.collect::<Result<Vec<_>, AttributionError>>()?;
+    Ok(Tensor::f_cat(&blocks, 0)?)
+}
+
+fn rows_of(sites: &[Site]) -> i64 {
+    sites.first().map_or(0, |site| site.input.size()[0])
+}
+
+/// `[count, p]` derivatives of some rows of sites of one output a row.
+fn derivatives(sites: &[Site], from: i64, count: i64) -> Result<Tensor, AttributionError> {
+    let mut parts = Vec::with_capacity(sites.len());
+    for site in sites {
+        // [n, out, 1] × [n, 1, in]
+        let output = site.output.f_narrow(0, from, count)?.f_transpose(1, 2)?;
+        let outer = output.f_mul(&site.input.f_narrow(0, from, count)?.f_unsqueeze(1)?)?;
+        parts.push(outer.f_reshape([count, -1])?);
+    }
+    Ok(Tensor::f_cat(&parts, 1)?)
 }
 
 /// `[n, m, t]`: products of sites whose outputs are `[n, m, out]` with columns `[p, t]`.

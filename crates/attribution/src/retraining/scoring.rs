@@ -10,6 +10,7 @@ use crate::{
         method::{Method, Settings},
         network::Linearised,
         recipe,
+        steep::Steep,
         task::{ModelKind, Task},
     },
 };
@@ -49,7 +50,14 @@ impl<'a> Checkpoint<'a> {
         let test = &self.test.residuals(&self.task.test_labels, settings.test_temperature)?;
         match method {
             Method::GradDot => self.train.gradient_products(train, &self.test.gradients(test)?),
-            Method::Auto | Method::Ggn => {
+            Method::Auto => {
+                let Settings { damping, temperature, .. } = settings;
+                match Steep::new(&self.train, temperature, damping)? {
+                    Some(inverse) => inverse.scores(&self.train.weighted(train)?, &self.test.weighted(test)?),
+                    None => self.scores(Method::Ggn, settings),
+                }
+            }
+            Method::Ggn => {
                 let columns = self.test.gradients(test)?;
                 let moved = self.inverse(settings)?.apply(&columns)?;
                 self.train.gradient_products(train, &moved)

@@ -11,6 +11,7 @@ use crate::{
         network::{Linearised, tensor},
         npz::Array,
         scoring::Checkpoint,
+        steep::Steep,
         task::{FrozenLayer, ModelKind, Task},
         task_scores,
     },
@@ -224,6 +225,60 @@ fn checkpoints_are_averaged() {
     for ((mean, a), b) in both.values.iter().zip(&one.values).zip(&second) {
         assert!((f64::from(*mean) - (f64::from(*a) + b) / 2.0).abs() < 1e-4 * (1.0 + b.abs()));
     }
+}
+
+/// Scores by the exact matrix and by [`Steep`] with some parts, at one setting.
+fn exact_and_steep(task: &Task, settings: Settings, kept_trace: f64, steep: f64) -> (Vec<f64>, Vec<f64>) {
+    let linearised = |rows, checkpoint| Linearised::new(task, checkpoint, rows).unwrap();
+    let checkpoint = task.checkpoint(0).unwrap();
+    let (train, test) = (linearised(&task.train, checkpoint), linearised(&task.test, checkpoint));
+    let rows = train.residuals(&task.train_labels, settings.temperature).unwrap();
+    let tests = test.residuals(&task.test_labels, settings.test_temperature).unwrap();
+    let (rows, tests) = (train.weighted(&rows).unwrap(), test.weighted(&tests).unwrap());
+    let Settings { temperature, damping, .. } = settings;
+    let inverse = Steep::with_parts(&train, temperature, damping, kept_trace, steep).unwrap().unwrap();
+    let exact = Checkpoint::new(task, 0).unwrap().scores(Method::Ggn, settings).unwrap();
+    (floats(&exact), floats(&inverse.scores(&rows, &tests).unwrap()))
+}
+
+/// Length of the difference over the length of the first.
+fn error(expected: &[f64], found: &[f64]) -> f64 {
+    let length = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    length(&mut expected.iter().zip(found).map(|(a, b)| a - b)) / length(&mut expected.iter().copied())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn inverse_with_all_directions_among_the_steep_ones_is_the_exact_one(
+        seed in 0u64..1000, kind in 0usize..3, temperature in 0.7f64..2.0, damping in 0.01f64..1.0,
+    ) {
+        let settings = Settings { damping, temperature, test_temperature: temperature };
+        let (exact, steep) = exact_and_steep(&small(KINDS[kind], seed), settings, 1.0, 0.0);
+        prop_assert!(error(&exact, &steep) < 2e-3, "{}", error(&exact, &steep));
+    }
+
+    #[test]
+    fn inverse_exact_where_it_is_steep_is_near_the_exact_one(
+        seed in 0u64..1000, kind in 0usize..3, damping in 0.01f64..1.0,
+    ) {
+        let settings = Settings { damping, temperature: 1.5, test_temperature: 1.5 };
+        let (exact, steep) = exact_and_steep(&small(KINDS[kind], seed), settings, 0.98, 0.05);
+        prop_assert!(error(&exact, &steep) < 0.08, "{}", error(&exact, &steep));
+    }
+}
+
+#[test]
+fn flat_curvature_leaves_the_gradients_products_over_the_damping() {
+    let mut task = small(ModelKind::LogisticRegression, 3);
+    // Logits in the thousands: the model is sure of every row, right or wrong.
+    task.checkpoints.values.iter_mut().for_each(|v| *v *= 1e5);
+    let settings = Settings::damped(0.5);
+    let (exact, steep) = exact_and_steep(&task, settings, 0.98, 0.05);
+    assert!(error(&exact, &steep) < 1e-5);
+    let products = Checkpoint::new(&task, 0).unwrap().scores(Method::GradDot, settings).unwrap();
+    let products: Vec<f64> = floats(&products).iter().map(|v| v / 0.5).collect();
+    assert!(error(&products, &steep) < 1e-5);
 }
 
 proptest! {

@@ -14,7 +14,7 @@ use self::{
 use crate::{
     AnswerRecord, AnswerRequest, AnswerState, AttributorError, ModelRecord, TrainingRecord, TrainingState,
     answer_message,
-    service::{MAX_UNFINISHED, Shared},
+    service::{MAX_UNFINISHED, Shared, to_its_end},
     signature::signed_by,
 };
 use alloy_primitives::{B256, U256, keccak256};
@@ -68,9 +68,13 @@ pub(crate) async fn accept(
     model_named(shared, escrow.model)?;
     let prompt = vec![Row { salt: request.salt, text: request.prompt }];
     let prompt_root = contribution_root(&prompt)?;
-    shared.keep(prompt_root, prompt).await?;
     let record = AnswerRecord::queued(request_id, &escrow, prompt_root);
-    shared.journal.admit_answer(&record, MAX_UNFINISHED)
+    let shared = Arc::clone(shared);
+    to_its_end(async move {
+        shared.keep(prompt_root, prompt).await?;
+        shared.journal.admit_answer(&record, MAX_UNFINISHED)
+    })
+    .await
 }
 
 /// Answers, scores and settles a request of the journal.

@@ -1,10 +1,16 @@
 //! Computes a receipt again from its case, as the service did: adapter, rows' gradients, scores.
 
 use super::Case;
-use crate::{AttributorError, dataset::DatasetRow, records::RowRef, training::ChosenRows};
+use crate::{
+    AttributorError,
+    dataset::{self, DatasetRow},
+    records::RowRef,
+    training::ChosenRows,
+};
 use alloy_primitives::B256;
 use openledger_attribution::{GradientStore, Scorer, Scores, gradients};
 use openledger_model::{Adapter, BaseModel, PrefixCache, Sequence, Tokenizer};
+use std::ops::ControlFlow;
 
 /// Memory for the lower layers' outputs, bytes.
 const PREFIX_CACHE_BYTES: usize = 1 << 30;
@@ -50,7 +56,8 @@ pub(crate) fn rerun(case: &Case, model: &BaseModel, tokenizer: &Tokenizer) -> Re
 
     let mut cache = PrefixCache::new(adapter.config().first_layer(model.config()), PREFIX_CACHE_BYTES);
     let file = folder.path().join("gradients.bin");
-    let store = GradientStore::build(&file, model, &adapter, &mut cache, &sequences, |_| ())?;
+    let store =
+        GradientStore::build(&file, model, &adapter, &mut cache, &sequences, |_| ControlFlow::Continue(()))?;
     let scorer = Scorer::new(store, case.settings.influence.config()?)?;
     let taken = gradients(model, &adapter, &mut cache, &[&answer])?;
     let scores = scorer.scores(&taken)?;
@@ -82,6 +89,6 @@ pub(crate) fn ordered_rows(
         }));
     }
     rows.sort_by_key(|row| (row.priority, row.place.row));
-    let chosen = ChosenRows::of(&rows, tokenizer, model.config())?;
+    let chosen = ChosenRows::of(&rows, &dataset::clusters(&rows)?, tokenizer, model.config())?;
     Ok((chosen.used.iter().map(|row| row.place).collect(), chosen.used_sequences))
 }

@@ -17,8 +17,11 @@ use utoipa::ToSchema;
 
 /// Take the prompt of an escrowed request, signed by its payer.
 #[utoipa::path(
-    post, path = "/v1/answers", request_body = AnswerRequest,
-    responses((status = 200, body = AnswerRecord), (status = "default", body = super::Refusal)),
+    post, operation_id = "ask", path = "/v1/answers", request_body = AnswerRequest,
+    responses(
+        (status = 200, description = "The request, taken on or as it stands.", body = AnswerRecord),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn ask(
     State(shared): Service,
@@ -46,9 +49,12 @@ pub(super) struct AnswerView {
 
 /// State, answer and shares; the answer only with the prompt's salt.
 #[utoipa::path(
-    get, path = "/v1/answers/{request}",
+    get, operation_id = "answer", path = "/v1/answers/{request}",
     params(("request" = String, Path), ("salt" = Option<String>, Query)),
-    responses((status = 200, body = AnswerView), (status = "default", body = super::Refusal)),
+    responses(
+        (status = 200, description = "The request, with its answer for who gives the salt.", body = AnswerView),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn answer(
     State(shared): Service,
@@ -72,8 +78,12 @@ pub(super) async fn answer(
 
 /// All that a re-run of the receipt needs, rows and prompt among it: for the operator and for whom the operator trusts.
 #[utoipa::path(
-    get, path = "/v1/receipts/{request}/case", params(("request" = String, Path)), security(("token" = [])),
-    responses((status = 200, body = Object), (status = "default", body = super::Refusal)),
+    get, operation_id = "case", path = "/v1/receipts/{request}/case",
+    params(("request" = String, Path)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The case.", body = Object),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn case(
     State(shared): Service,
@@ -86,8 +96,11 @@ pub(super) async fn case(
 
 /// Evidence delivered to the court, which only its judges can open.
 #[utoipa::path(
-    get, path = "/v1/evidence/{request}", params(("request" = String, Path)),
-    responses((status = 200, body = Object), (status = "default", body = super::Refusal)),
+    get, operation_id = "evidence", path = "/v1/evidence/{request}", params(("request" = String, Path)),
+    responses(
+        (status = 200, description = "The evidence, sealed.", body = Object),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn evidence(
     State(shared): Service,

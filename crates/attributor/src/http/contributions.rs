@@ -20,8 +20,11 @@ pub(super) struct Taken {
 
 /// Take the rows of a contribution, or of an open commitment to one, signed by their owner.
 #[utoipa::path(
-    post, path = "/v1/contributions", request_body = ContributionUpload,
-    responses((status = 200, body = Taken), (status = "default", body = super::Refusal)),
+    post, operation_id = "upload_contribution", path = "/v1/contributions", request_body = ContributionUpload,
+    responses(
+        (status = 200, description = "What was taken.", body = Taken),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn upload(
     State(shared): Service,

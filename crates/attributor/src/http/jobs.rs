@@ -3,7 +3,7 @@
 use super::{Reply, Service, body};
 use crate::{
     AttributorError, JobOrder, JobRecord,
-    jobs::{Caller, accept, forget_input},
+    jobs::{self, Caller},
     progress::job_key,
     service::Shared,
 };
@@ -39,34 +39,44 @@ impl JobView {
 /// Order an evaluation or scores. Refused with 429 while the token's quota is full, with 413 above it, with 507 where it
 /// would not fit into memory.
 #[utoipa::path(
-    post, path = "/v1/jobs", request_body = JobOrder, security(("token" = [])),
-    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+    post, operation_id = "order_job", path = "/v1/jobs", request_body = JobOrder, security(("token" = [])),
+    responses(
+        (status = 200, description = "The job, queued.", body = JobView),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn order(
     State(shared): Service,
     caller: Caller,
     order: Result<Json<JobOrder>, JsonRejection>,
 ) -> Reply<JobView> {
-    let record = accept(&shared, &caller, &body(order)?).await?;
+    let record = jobs::accept(&shared, &caller, &body(order)?).await?;
     shared.work.notify_waiters();
     Ok(Json(JobView::of(&shared, record)))
 }
 
 /// The newest jobs of the token, or of all for the operator; without their results.
 #[utoipa::path(
-    get, path = "/v1/jobs", security(("token" = [])),
-    responses((status = 200, body = Vec<JobView>), (status = "default", body = super::Refusal)),
+    get, operation_id = "list_jobs", path = "/v1/jobs", security(("token" = [])),
+    responses(
+        (status = 200, description = "The jobs, newest first.", body = Vec<JobView>),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn list(State(shared): Service, caller: Caller) -> Reply<Vec<JobView>> {
-    let own = shared.journal.jobs(MAX_LISTED, |job| caller.may_touch(&job.caller))?;
+    let whose = (!caller.is_operator).then_some(caller.name.as_str());
+    let own = shared.journal.jobs(whose, MAX_LISTED)?;
     let views = own.into_iter().map(|job| JobView::of(&shared, job));
     Ok(Json(views.collect()))
 }
 
 /// A job with its result, once it is done.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
-    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+    get, operation_id = "job", path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The job.", body = JobView),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn numbered(
     State(shared): Service,
@@ -79,8 +89,11 @@ pub(super) async fn numbered(
 
 /// Cancel a job that is not finished.
 #[utoipa::path(
-    delete, path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
-    responses((status = 200, body = JobView), (status = "default", body = super::Refusal)),
+    delete, operation_id = "cancel_job", path = "/v1/jobs/{id}", params(("id" = u64, Path)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The job, cancelled.", body = JobView),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn cancel(
     State(shared): Service,
@@ -88,8 +101,7 @@ pub(super) async fn cancel(
     id: Result<Path<u64>, PathRejection>,
 ) -> Reply<JobView> {
     let record = own(&shared, &caller, id)?;
-    let ended = shared.journal.cancel_job(&record)?;
-    forget_input(&shared, &ended).await;
+    let ended = jobs::cancel(&shared, &record).await?;
     Ok(Json(JobView::of(&shared, ended)))
 }
 

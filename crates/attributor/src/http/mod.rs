@@ -1,11 +1,14 @@
 //! The HTTP face: JSON, described at `/openapi.json` from the same routes that serve it.
 
 mod answers;
+mod connections;
 mod contributions;
 mod jobs;
 mod models;
 mod previews;
 mod status;
+
+pub(crate) use self::connections::serve;
 
 use crate::{AttributorError, jobs::Caller, service::Shared};
 use alloy_primitives::B256;
@@ -16,7 +19,7 @@ use axum::{
         rejection::{JsonRejection, PathRejection},
     },
     http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION, request::Parts},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -37,7 +40,7 @@ const MAX_CONTRIBUTION_BODY_BYTES: usize = 96 << 20;
 const MAX_JOB_BODY_BYTES: usize = 16 << 20;
 /// Largest body of any other request, bytes.
 const MAX_BODY_BYTES: usize = 64 << 10;
-/// Large bodies at one time.
+/// Large bodies of a kind at one time.
 const MAX_LARGE: usize = 4;
 
 type Service = State<Arc<Shared>>;
@@ -74,15 +77,16 @@ struct Refusal {
 
 /// All routes with their description.
 fn described() -> (Router<Arc<Shared>>, utoipa::openapi::OpenApi) {
-    let semaphore = Arc::new(Semaphore::new(MAX_LARGE));
+    // Contributions come from strangers: they have places of their own.
+    let few = || from_fn_with_state(Arc::new(Semaphore::new(MAX_LARGE)), few_at_a_time);
     let large = OpenApiRouter::new()
         .routes(routes!(contributions::upload))
         .layer(DefaultBodyLimit::max(MAX_CONTRIBUTION_BODY_BYTES))
-        .layer(from_fn_with_state(Arc::clone(&semaphore), few_at_a_time));
+        .layer(few());
     let orders = OpenApiRouter::new()
         .routes(routes!(jobs::order, jobs::list))
         .layer(DefaultBodyLimit::max(MAX_JOB_BODY_BYTES))
-        .layer(from_fn_with_state(semaphore, few_at_a_time));
+        .layer(few());
     let small = OpenApiRouter::new()
         .routes(routes!(models::order, models::list))
         .routes(routes!(models::named, models::cancel))
@@ -113,6 +117,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/openapi.json", get(described))
         .method_not_allowed_fallback(wrong_method)
         .fallback(no_route)
+        .layer(from_fn(connections::timely_bodies))
         .with_state(shared)
 }
 
@@ -128,6 +133,9 @@ fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, AttributorError> {
     body.map(|Json(value)| value).map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             return AttributorError::TooLarge;
+        }
+        if matches!(rejection, JsonRejection::BytesRejection(_)) {
+            return AttributorError::Unread;
         }
         // The parser quotes what it does not expect, which may be a prompt or a row; the place is enough.
         let text = rejection.body_text();
@@ -176,6 +184,7 @@ fn operators(shared: &Shared, headers: &HeaderMap, what: &str) -> Result<(), Att
 }
 
 /// Who calls, by their token.
+///
 /// Taken from the request's head, so that a stranger's body is not even read.
 impl FromRequestParts<Arc<Shared>> for Caller {
     type Rejection = AttributorError;
@@ -187,6 +196,11 @@ impl FromRequestParts<Arc<Shared>> for Caller {
             )
         })
     }
+}
+
+/// A model's name in a path.
+fn model_name(name: Result<Path<String>, PathRejection>) -> Result<String, AttributorError> {
+    name.map(|Path(name)| name).map_err(|_| AttributorError::Invalid("a model's name is text".into()))
 }
 
 /// A receipt, by its request.

@@ -1,6 +1,6 @@
 //! Trainings.
 
-use super::{Reply, Service, body, operators};
+use super::{Reply, Service, body, model_name, operators};
 use crate::{
     AttributorError, TrainingRecord, TrainingRequest, TrainingState,
     memory::Needs,
@@ -10,7 +10,10 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{
+        Path, State,
+        rejection::{JsonRejection, PathRejection},
+    },
     http::HeaderMap,
 };
 use serde::Serialize;
@@ -24,18 +27,26 @@ pub(super) struct TrainingView {
     /// Until the stage in hand is done, at the pace so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds_left: Option<f64>,
+    /// What is in hand, or waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<crate::progress::StageView>,
 }
 
 impl TrainingView {
     fn of(shared: &Shared, record: TrainingRecord) -> Self {
-        Self { seconds_left: shared.progress.seconds_left(&training_key(&record.request.name)), record }
+        let work = training_key(&record.request.name);
+        let (seconds_left, progress) = (shared.progress.seconds_left(&work), shared.progress.stage(&work));
+        Self { seconds_left, progress, record }
     }
 }
 
 /// Train and register a model.
 #[utoipa::path(
-    post, path = "/v1/models", request_body = TrainingRequest, security(("token" = [])),
-    responses((status = 200, body = TrainingRecord), (status = "default", body = super::Refusal)),
+    post, operation_id = "order_model", path = "/v1/models", request_body = TrainingRequest, security(("token" = [])),
+    responses(
+        (status = 200, description = "The training, queued or as it stands.", body = TrainingRecord),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn order(
     State(shared): Service,
@@ -47,29 +58,42 @@ pub(super) async fn order(
     training::check(&request, &shared.model_config)?;
     // How many rows there are is known once it begins; what cannot even fit without any is refused here.
     Needs::of_training(&shared.model_config, &training::config(&request.training), 0, 0)?
-        .admit(shared.device)?;
+        .can_fit(shared.device)?;
     let order = TrainingRecord { request, state: TrainingState::Queued, trained: None };
     let record = shared.journal.admit_training(&order, MAX_UNFINISHED)?;
     shared.work.notify_waiters();
     Ok(Json(record))
 }
 
-/// All trainings.
+/// All trainings, without the rows of their models.
 #[utoipa::path(
-    get, path = "/v1/models",
-    responses((status = 200, body = Vec<TrainingView>), (status = "default", body = super::Refusal)),
+    get, operation_id = "list_models", path = "/v1/models",
+    responses(
+        (status = 200, description = "The trainings, by name.", body = Vec<TrainingView>),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn list(State(shared): Service) -> Reply<Vec<TrainingView>> {
-    let trainings = shared.journal.trainings()?.into_iter();
-    Ok(Json(trainings.map(|record| TrainingView::of(&shared, record)).collect()))
+    let trainings = shared.journal.trainings()?.into_iter().map(|mut record| {
+        record.trained.iter_mut().for_each(|trained| trained.rows.clear());
+        TrainingView::of(&shared, record)
+    });
+    Ok(Json(trainings.collect()))
 }
 
 /// Progress, losses, dataset versions, model number.
 #[utoipa::path(
-    get, path = "/v1/models/{name}", params(("name" = String, Path)),
-    responses((status = 200, body = TrainingView), (status = "default", body = super::Refusal)),
+    get, operation_id = "model", path = "/v1/models/{name}", params(("name" = String, Path)),
+    responses(
+        (status = 200, description = "The training.", body = TrainingView),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
-pub(super) async fn named(State(shared): Service, Path(name): Path<String>) -> Reply<TrainingView> {
+pub(super) async fn named(
+    State(shared): Service,
+    name: Result<Path<String>, PathRejection>,
+) -> Reply<TrainingView> {
+    let name = model_name(name)?;
     let found = shared.journal.training(&name)?;
     let record = found.ok_or_else(|| AttributorError::NotFound(format!("no training is named {name}")))?;
     Ok(Json(TrainingView::of(&shared, record)))
@@ -77,14 +101,21 @@ pub(super) async fn named(State(shared): Service, Path(name): Path<String>) -> R
 
 /// Cancel a training that is not finished; the name can be ordered again.
 #[utoipa::path(
-    delete, path = "/v1/models/{name}", params(("name" = String, Path)), security(("token" = [])),
-    responses((status = 200, body = TrainingRecord), (status = "default", body = super::Refusal)),
+    delete, operation_id = "cancel_model", path = "/v1/models/{name}",
+    params(("name" = String, Path)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The training, cancelled.", body = TrainingRecord),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn cancel(
     State(shared): Service,
     headers: HeaderMap,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Reply<TrainingRecord> {
     operators(&shared, &headers, "trainings are cancelled")?;
-    Ok(Json(shared.journal.cancel_training(&name)?))
+    let name = model_name(name)?;
+    let ended = shared.journal.cancel_training(&name)?;
+    shared.progress.end(&training_key(&name));
+    Ok(Json(ended))
 }

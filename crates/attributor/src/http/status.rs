@@ -29,8 +29,11 @@ pub(super) struct Status {
 
 /// Who this is.
 #[utoipa::path(
-    get, path = "/v1/status",
-    responses((status = 200, body = Status), (status = "default", body = super::Refusal)),
+    get, operation_id = "status", path = "/v1/status",
+    responses(
+        (status = 200, description = "Who this is.", body = Status),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn status(State(shared): Service) -> Reply<Status> {
     let account = shared.chain.account();
@@ -57,8 +60,12 @@ pub(super) struct Health {
 
 /// Ready when the chain answers, degraded when it does not; a dead model thread is not live.
 #[utoipa::path(
-    get, path = "/health",
-    responses((status = 200, body = Health), (status = 500, body = Health), (status = 503, body = Health)),
+    get, operation_id = "health", path = "/health",
+    responses(
+        (status = 200, description = "Ready.", body = Health),
+        (status = 500, description = "Dead.", body = Health),
+        (status = 503, description = "Degraded.", body = Health),
+    ),
 )]
 pub(super) async fn health(State(shared): Service) -> (StatusCode, Json<Health>) {
     if !shared.lab.is_alive() {
@@ -88,16 +95,18 @@ pub(super) fn install_metrics() {
 
 /// Queue lengths, seconds by stage, refusals and failures, free memory: as Prometheus reads them.
 #[utoipa::path(
-    get, path = "/metrics",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = super::Refusal)),
+    get, operation_id = "metrics", path = "/metrics",
+    responses(
+        (status = 200, description = "The metrics in Prometheus' text format.", body = String, content_type = "text/plain"),
+        (status = "default", description = "Refused, and why.", body = super::Refusal),
+    ),
 )]
 pub(super) async fn metrics(State(shared): Service) -> Result<String, AttributorError> {
-    let trainings = shared.journal.trainings()?.iter().filter(|training| training.is_open()).count();
     for (queue, length) in [
-        ("trainings", trainings),
-        ("answers", usize::try_from(shared.journal.unanswered_count()?).unwrap_or(usize::MAX)),
-        ("jobs", shared.journal.unfinished_jobs()?.len()),
-        ("model", shared.lab.waiting()),
+        ("trainings", shared.journal.unfinished_training_count()?),
+        ("answers", shared.journal.unanswered_count()?),
+        ("jobs", shared.journal.unfinished_job_count()?),
+        ("model", shared.lab.waiting() as u64),
     ] {
         gauge!("attributor_queue_length", "queue" => queue).set(length as f64);
     }

@@ -82,6 +82,8 @@ async fn errors_are_json_and_quote_no_prompt() {
     for (path, expected) in [
         ("/v1/answers/0x12", StatusCode::BAD_REQUEST),
         ("/v1/models/none", StatusCode::NOT_FOUND),
+        ("/v1/models/%ff", StatusCode::BAD_REQUEST),
+        ("/v1/models/%ff/adapter", StatusCode::BAD_REQUEST),
         ("/v2/status", StatusCode::NOT_FOUND),
         ("/v1/status", StatusCode::BAD_GATEWAY),
         ("/health", StatusCode::INTERNAL_SERVER_ERROR),
@@ -207,6 +209,17 @@ async fn description_names_every_route_that_is_served_and_no_other() {
             assert!(known || route == "GET /openapi.json", "the description lacks {route}");
         }
     }
+    // What validators ask of every operation.
+    let operations =
+        || description["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
+    let names: std::collections::HashSet<&str> =
+        operations().map(|(_, operation)| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), routes.len(), "{names:?}");
+    for (_, operation) in operations() {
+        for answer in operation["responses"].as_object().unwrap().values() {
+            assert!(answer["description"].as_str().is_some_and(|said| !said.is_empty()), "{operation}");
+        }
+    }
     // Every schema that is named is there.
     for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert!(description.pointer(reference).is_some(), "{reference}");
@@ -223,8 +236,11 @@ async fn ask_as(service: &Router, method: &str, path: &str, token: &str) -> (Sta
 async fn jobs_are_for_listed_tokens_and_each_sees_its_own_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (ann, bob) = ("a".repeat(32), "b".repeat(32));
-    let entry = |name: &str, token: &str| json!({ "name": name, "token": token, "quota": { "jobs": 1, "rows": 100, "bytes": 100_000 } });
-    let callers = json!([entry("ann", &ann), entry("bob", &bob)]).to_string();
+    let entry = |name: &str, token: &str, rows: u64| {
+        let quota = json!({ "jobs": 1, "rows": rows, "bytes": 100_000 });
+        json!({ "name": name, "token": token, "quota": quota })
+    };
+    let callers = json!([entry("ann", &ann, 1_000), entry("bob", &bob, 100)]).to_string();
     std::fs::write(folder.path().join("callers.json"), callers).unwrap();
     let shared = stub::service(folder.path(), stub::no_chain());
     let operator = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
@@ -255,7 +271,7 @@ async fn jobs_are_for_listed_tokens_and_each_sees_its_own_alone() {
     let (status, text) = post_to(&service, "/v1/jobs", &ann, evaluation.clone()).await;
     assert_eq!(status, StatusCode::OK, "{text}");
     let job: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&job["id"], &job["state"], &job["rows"]), (&1.into(), &"queued".into(), &60.into()));
+    assert_eq!((&job["id"], &job["state"], &job["rows"]), (&1.into(), &"queued".into(), &960.into()));
     let (status, text) = post_to(&service, "/v1/jobs", &ann, evaluation.clone()).await;
     assert!(status == StatusCode::TOO_MANY_REQUESTS && text.contains("cancel a job"), "{text}");
     let answer = json!({ "question": "why?", "answer": "because" });
@@ -293,4 +309,26 @@ async fn metrics_tell_queues_refusals_and_memory() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+#[tokio::test]
+async fn strangers_uploads_that_trickle_leave_places_for_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path());
+    let trickle = |path: &str| {
+        let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let request = Request::post(path).header("content-type", "application/json");
+        tokio::spawn(service.clone().oneshot(request.body(Body::from_stream(never)).unwrap()))
+    };
+    let trickling: Vec<_> = (0..MAX_LARGE).map(|_| trickle("/v1/contributions")).collect();
+    let full = async {
+        while post_to(&service, "/v1/contributions", "", "{}".into()).await.0 != StatusCode::TOO_MANY_REQUESTS
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), full).await.unwrap();
+    let token = std::fs::read_to_string(folder.path().join("operator.token")).unwrap();
+    assert_eq!(post_to(&service, "/v1/jobs", &token, "{}".into()).await.0, StatusCode::BAD_REQUEST);
+    trickling.iter().for_each(|one| one.abort());
 }

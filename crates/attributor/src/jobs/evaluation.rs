@@ -1,8 +1,9 @@
 //! How truly scores predict retraining, on a model's rows.
 
-use crate::{AttributorError, lab::Bench};
+use crate::{AttributorError, lab::Bench, memory::Needs};
 use openledger_attribution::{
-    faithfulness::{Judged, Plan, judge_language},
+    AttributionError,
+    faithfulness::{Judged, Plan, Publishable, Step, judge_language, kept_apart},
     language::{LanguageConfig, LanguageTask},
 };
 use serde::{Deserialize, Serialize};
@@ -38,30 +39,33 @@ pub struct EvaluatedMethod {
     pub high: f64,
 }
 
-/// Retrains a small transformer on random halves of `texts`. Short work is done between the trainings.
+/// Rows that are trained on, and rows that are kept apart.
+pub(super) const fn split_rows(rows: usize) -> (usize, usize) {
+    (rows - rows / TEST_EVERY, rows / TEST_EVERY)
+}
+
+/// Retrains a small transformer on random halves of `texts`. Short work is done between the steps, and `step`, which may
+/// end it, is called.
 pub(super) fn evaluate(
     bench: &mut Bench,
-    texts: &[String],
+    texts: &[&str],
     plan: Plan,
-    mut step: impl FnMut(usize) -> ControlFlow<()>,
+    mut step: impl FnMut(Step) -> ControlFlow<()>,
 ) -> Result<Evaluation, AttributorError> {
-    let part = |tests: bool| -> Vec<&str> {
-        let own = |at: usize| (at % TEST_EVERY == TEST_EVERY - 1) == tests;
-        texts.iter().enumerate().filter(|(at, _)| own(*at)).map(|(_, text)| text.as_str()).collect()
-    };
-    let task = LanguageTask::new(&part(false), &part(true), LanguageConfig::default())?;
-    let (judged, _) = judge_language(&task, plan, |done| {
+    let (train, test) = kept_apart(texts, TEST_EVERY);
+    bench.admit(Needs::of_evaluation(train.len(), test.len()))?;
+    let task = LanguageTask::new(&train, &test, LanguageConfig::default())?;
+    let judged = judge_language(&task, plan, |done| {
         bench.desk.serve(&bench.base);
         step(done)
-    })?;
+    });
+    let (judged, _) = match judged {
+        Err(AttributionError::Cancelled) => return Err(AttributorError::Cancelled),
+        judged => judged?,
+    };
     let own = judged.first().ok_or_else(|| AttributorError::Invalid("no method could be judged".into()))?;
-    let ppm = |value: f64| (value * 1e6).round() as i64;
-    Ok(Evaluation {
-        lds_ppm: ppm(own.lds.value),
-        error_ppm: ppm((own.lds.high - own.lds.low) / 2.0),
-        samples: plan.judging().len(),
-        methods: judged.iter().map(Into::into).collect(),
-    })
+    let Publishable { lds_ppm, error_ppm, samples } = own.publishable(&plan);
+    Ok(Evaluation { lds_ppm, error_ppm, samples, methods: judged.iter().map(Into::into).collect() })
 }
 
 impl From<&Judged> for EvaluatedMethod {

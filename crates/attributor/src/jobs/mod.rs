@@ -11,8 +11,8 @@ mod work;
 
 pub(crate) use self::{
     callers::{Caller, Callers, Held, Quota},
-    order::accept,
-    work::{finish_jobs, forget_input},
+    order::{accept, cancel},
+    work::{finish_jobs, remove_stray_inputs},
 };
 pub use self::{
     evaluation::{EvaluatedMethod, Evaluation},
@@ -156,7 +156,7 @@ pub struct JobRecord {
     pub kind: JobKind,
     /// The model, by its name.
     pub model: String,
-    /// Rows that it works on.
+    /// Rows that it counts for in its caller's quota: of an evaluation those of all its trainings, of scores the answers.
     pub rows: u64,
     /// Bytes of its order.
     pub bytes: u64,
@@ -165,6 +165,9 @@ pub struct JobRecord {
     pub input_root: B256,
     /// Unix seconds.
     pub ordered_at: u64,
+    /// Starts of it that no end is known of.
+    #[serde(default)]
+    pub attempts: u32,
     /// Where it stands.
     #[serde(flatten)]
     pub state: JobState,

@@ -1,8 +1,12 @@
-//! Takes an order: checks it, reckons its memory, and puts it where a restart finds it.
+//! Takes an order: checks it, reckons its memory, and puts it where a restart finds it. Takes it back.
 
-use super::{Caller, Held, JobOrder, JobRecord, JobState};
+use super::{Caller, Held, JobOrder, JobRecord, JobState, evaluation::split_rows, work::forget_input};
 use crate::{
-    AttributorError, ModelRecord, TrainingRecord, TrainingState, memory::Needs, service::Shared, training,
+    AttributorError, ModelRecord, TrainingRecord, TrainingState,
+    memory::Needs,
+    progress::job_key,
+    service::{Shared, to_its_end},
+    training,
 };
 use alloy_primitives::B256;
 use openledger_content_store::{MAX_ROW_BYTES, Row, contribution_root};
@@ -28,14 +32,20 @@ pub(crate) async fn accept(
 ) -> Result<JobRecord, AttributorError> {
     check(order)?;
     let (training, trained) = model_called(shared, order.model())?;
-    let lora = training::config(&training.request.training).lora;
-    Needs::of_scoring(&shared.model_config, lora, trained.rows.len()).admit(shared.device)?;
-    let text = serde_json::to_string(order).map_err(AttributorError::journal)?;
-    let rows = match order {
-        JobOrder::Evaluation { .. } => trained.rows.len(),
-        JobOrder::Scores { answers, .. } => answers.len(),
+    let n = trained.rows.len();
+    let (needs, rows) = match order {
+        JobOrder::Evaluation { subsets, trainings, .. } => {
+            let (train, test) = split_rows(n);
+            (Needs::of_evaluation(train, test), (n as u64).saturating_mul(*subsets as u64 * trainings))
+        }
+        JobOrder::Scores { answers, .. } => {
+            let lora = training::config(&training.request.training).lora;
+            (Needs::of_scoring(&shared.model_config, lora, n), answers.len() as u64)
+        }
     };
-    let held = Held { jobs: 1, rows: rows as u64, bytes: text.len() as u64 };
+    needs.can_fit(shared.device)?;
+    let text = serde_json::to_string(order).map_err(AttributorError::journal)?;
+    let held = Held { jobs: 1, rows, bytes: text.len() as u64 };
     // Before anything is stored; the journal asks again when it takes the job.
     caller.quota.admit(held, shared.journal.unfinished_of(&caller.name)?)?;
     let input = pages(&text);
@@ -49,15 +59,36 @@ pub(crate) async fn accept(
         bytes: held.bytes,
         input_root,
         ordered_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        attempts: 0,
         state: JobState::Queued,
         result: None,
     };
-    shared.keep(input_root, input).await?;
-    let admitted = shared.journal.admit_job(&record, caller.quota);
-    if admitted.is_err() {
-        shared.store.remove(input_root).await?;
-    }
-    admitted
+    let (shared, quota) = (Arc::clone(shared), caller.quota);
+    to_its_end(async move {
+        // First the journal, so that nothing is stored that nobody would remove.
+        shared.journal.note_input(input_root)?;
+        let admitted = match shared.keep(input_root, input).await {
+            Ok(()) => shared.journal.admit_job(&record, quota),
+            Err(error) => Err(error),
+        };
+        if admitted.is_err() {
+            forget_input(&shared, input_root).await;
+        }
+        admitted
+    })
+    .await
+}
+
+/// Ends an unfinished job and removes its text.
+pub(crate) async fn cancel(shared: &Arc<Shared>, record: &JobRecord) -> Result<JobRecord, AttributorError> {
+    let (shared, record) = (Arc::clone(shared), record.clone());
+    to_its_end(async move {
+        let ended = shared.journal.cancel_job(&record)?;
+        shared.progress.end(&job_key(ended.id));
+        forget_input(&shared, ended.input_root).await;
+        Ok(ended)
+    })
+    .await
 }
 
 /// A text as rows, none larger than the store takes.

@@ -1,6 +1,7 @@
 //! What long work is given: base model, caches, and the desk to serve between its steps.
 
 use super::desk::{Desk, LongJob};
+use crate::{AttributorError, memory::Needs};
 use openledger_model::{BaseModel, PrefixCache, Tokenizer};
 use std::{collections::HashMap, path::PathBuf};
 
@@ -38,6 +39,15 @@ impl Bench {
     /// The next long work, once all short work that waits is done; `None` at the end.
     pub(super) fn next(&mut self) -> Option<LongJob> {
         self.desk.next(&self.base)
+    }
+
+    /// Refuses long work that does not fit into what is free once all is dropped that can be read again.
+    pub(crate) fn admit(&mut self, needs: Needs) -> Result<(), AttributorError> {
+        let device = self.base.model.device();
+        needs.fits_now(device).or_else(|_| {
+            self.forget();
+            needs.fits_now(device)
+        })
     }
 
     /// Drops what a panic may have left half changed; all of it can be read again.

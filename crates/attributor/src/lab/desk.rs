@@ -4,7 +4,7 @@ use super::{
     ADAPTER_FILE, GRADIENTS_FILE,
     bench::{Base, Bench},
 };
-use crate::AttributorError;
+use crate::{AttributorError, memory::Needs};
 use alloy_primitives::{B256, Keccak256};
 use openledger_attribution::{GradientStore, InfluenceConfig, Scorer};
 use openledger_model::{Adapter, BaseModel};
@@ -110,8 +110,13 @@ impl Models {
                     None => break,
                 };
             }
-            let loaded = Loaded::read(&base.model, &base.folder(name))?;
-            self.loaded.insert(name.to_owned(), loaded);
+            let opened = Opened::read(&base.model, &base.folder(name))?;
+            let needs = opened.needs();
+            if needs.fits_now(base.model.device()).is_err() {
+                self.forget();
+                needs.fits_now(base.model.device())?;
+            }
+            self.loaded.insert(name.to_owned(), opened.load()?);
         }
         self.recent.retain(|other| other != name);
         self.recent.push_back(name.to_owned());
@@ -125,7 +130,14 @@ impl Models {
     }
 }
 
-impl Loaded {
+/// A model's files, read and held against each other.
+struct Opened {
+    adapter: Adapter,
+    gradients: GradientStore,
+    store: B256,
+}
+
+impl Opened {
     fn read(model: &BaseModel, folder: &Path) -> Result<Self, AttributorError> {
         let adapter = Adapter::load(model, &folder.join(ADAPTER_FILE))?;
         let path = folder.join(GRADIENTS_FILE);
@@ -135,8 +147,16 @@ impl Loaded {
             let reason = format!("{}: the gradients are of another adapter", folder.display());
             return Err(AttributorError::Invalid(reason));
         }
-        let scorer = Scorer::new(gradients, InfluenceConfig::default())?;
-        Ok(Self { adapter, scorer, store })
+        Ok(Self { adapter, gradients, store })
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::of_loading(self.gradients.len(), self.adapter.n_parameters())
+    }
+
+    fn load(self) -> Result<Loaded, AttributorError> {
+        let scorer = Scorer::new(self.gradients, InfluenceConfig::default())?;
+        Ok(Loaded { adapter: self.adapter, scorer, store: self.store })
     }
 }
 

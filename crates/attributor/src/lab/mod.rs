@@ -77,6 +77,9 @@ impl Lab {
     ) -> Result<T, AttributorError> {
         let (done, result) = oneshot::channel();
         self.enqueue(Work::Long(Box::new(move |bench| {
+            if done.is_closed() {
+                return;
+            }
             let outcome = guarded(|| job(bench));
             if matches!(outcome, Err(AttributorError::Panicked)) {
                 bench.forget();
@@ -86,13 +89,17 @@ impl Lab {
         result.await.map_err(|_| AttributorError::LabStopped)?
     }
 
-    /// Runs short work on the thread, between the steps of long work if there is any. A full queue is an error.
+    /// Runs short work on the thread, between the steps of long work if there is any. A full queue is an error. Work
+    /// that nobody waits for any more when its turn comes is left out, here and in [`Self::run`].
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Base, &mut Models) -> Result<T, AttributorError> + Send + 'static,
     ) -> Result<T, AttributorError> {
         let (done, result) = oneshot::channel();
         self.enqueue(Work::Short(Box::new(move |base, models| {
+            if done.is_closed() {
+                return;
+            }
             let outcome = guarded(|| job(base, models));
             if matches!(outcome, Err(AttributorError::Panicked)) {
                 models.forget();
@@ -196,5 +203,39 @@ mod tests {
         let (trained, answer) = tokio::join!(training, asking);
         trained.unwrap();
         assert!(matches!(answer, Err(AttributorError::Panicked)));
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_is_not_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab =
+            Lab::start(crate::stub::toy_model(), Device::Cpu, 1, folder.path().to_owned()).await.unwrap();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let blocked = lab.ask(move |_, _| {
+            let _ = held.recv();
+            Ok(())
+        });
+        let done = Arc::new(AtomicBool::new(false));
+        let (short, long) = (Arc::clone(&done), Arc::clone(&done));
+        let hung_up = async {
+            // Both are in the queue when their callers go away.
+            let mut asked = Box::pin(lab.ask(move |_, _| {
+                short.store(true, Ordering::SeqCst);
+                Ok(())
+            }));
+            let mut run = Box::pin(lab.run(move |_| {
+                long.store(true, Ordering::SeqCst);
+                Ok(())
+            }));
+            assert!(
+                futures_util::poll!(&mut asked).is_pending() && futures_util::poll!(&mut run).is_pending()
+            );
+            drop((asked, run));
+            release.send(()).unwrap();
+        };
+        let (blocked, ()) = tokio::join!(blocked, hung_up);
+        blocked.unwrap();
+        lab.ask(|_, _| Ok(())).await.unwrap();
+        assert!(!done.load(Ordering::SeqCst));
     }
 }

@@ -50,7 +50,7 @@ pub struct PreviewReport {
     /// The rows, in their order.
     pub rows: Vec<RowPreview>,
     /// What the figures leave out.
-    pub limits: Vec<&'static str>,
+    pub limits: Vec<String>,
 }
 
 /// What all rows would have earned from one receipt.
@@ -116,13 +116,23 @@ pub struct RowReason {
     pub beside: Vec<ClusterCredit>,
 }
 
-/// What the figures cannot know.
-const LIMITS: [&str; 4] = [
-    "A row that is a near-duplicate of another owner's earlier row earns nothing; others' rows are not known here.",
-    "Scores are of the model as it was trained, without these rows; training on them would change answers too.",
-    "Sketches are random: a score is off by about 0.008 of its scale, and parts near the noise floor may go either way.",
-    "A row whose direction the model's rows already cover would score somewhat more than is shown.",
-];
+/// What the figures cannot know, where sketches have so many buckets.
+fn limits(buckets: usize) -> Vec<String> {
+    vec![
+        "A row that is a near-duplicate of another owner's earlier row earns nothing; others' rows are not known here."
+            .into(),
+        "Scores are of the model as it was trained, without these rows; training on them would change answers too."
+            .into(),
+        format!(
+            "Sketches are random: a score is off by about {:.3} of its scale, and parts near the noise floor may go \
+             either way.",
+            1.0 / (buckets.max(1) as f64).sqrt()
+        ),
+        "A row whose direction the model's rows already cover would score somewhat more than is shown.".into(),
+        "The adapter is held against the chain; weights and sketches are the attributor's word, which nothing proves."
+            .into(),
+    ]
+}
 
 /// Estimates. `answers` are in the order of their settlement.
 pub(super) fn estimate(
@@ -134,6 +144,7 @@ pub(super) fn estimate(
     answers.sort_by_key(|answer| (answer.settled_at, answer.request_id));
     let mut parts: Vec<Vec<u32>> = vec![Vec::with_capacity(answers.len()); rows.len()];
     let mut receipts = Vec::with_capacity(answers.len());
+    let buckets = answers.first().map_or(0, |answer| answer.sketch.direction.len());
     for answer in &answers {
         let mut scores = vec![0.0; rows.len()];
         for (score, row) in scores.iter_mut().zip(rows) {
@@ -142,7 +153,7 @@ pub(super) fn estimate(
             }
         }
         let earned: Vec<u32> = answer.sketch.parts(&scores).iter().map(|part| (part * PPM) as u32).collect();
-        let ppm = earned.iter().sum();
+        let ppm = earned.iter().fold(0, |sum: u32, ppm| sum.saturating_add(*ppm));
         receipts.push(ReceiptPreview {
             receipt: answer.request_id,
             settled_at: answer.settled_at,
@@ -166,7 +177,7 @@ pub(super) fn estimate(
         receipts_without_sketch,
         receipts,
         rows,
-        limits: LIMITS.to_vec(),
+        limits: limits(buckets),
     })
 }
 

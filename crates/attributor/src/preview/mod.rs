@@ -8,6 +8,10 @@ mod plot;
 mod publish;
 mod report;
 mod run;
+mod shelf;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::publish::Previews;
 pub use self::{

@@ -12,7 +12,7 @@ use crate::{
 use alloy_primitives::{B256, U256};
 use alloy_signer_local::PrivateKeySigner;
 use openledger_abi::IAttribution;
-use openledger_attribution::{ClusterConfig, ClusterRow, Clusters, RowSketch, gradients};
+use openledger_attribution::{AnswerSketch, ClusterConfig, ClusterRow, Clusters, RowSketch, gradients};
 use openledger_model::{Adapter, BaseModel, Device, ModelError, PrefixCache, Sequence};
 use std::{path::PathBuf, time::Duration};
 use tokio::time::sleep;
@@ -26,7 +26,7 @@ const ROWS_AT_A_TIME: usize = 16;
 const MAX_LIST_BYTES: usize = 64 << 20;
 const MAX_ADAPTER_BYTES: usize = 1 << 30;
 const MAX_SKETCH_BYTES: usize = 32 << 20;
-/// How often a busy attributor is asked for a sketch, and how long is waited between.
+/// How often a busy attributor is asked, and how long is waited between.
 const TRIES: usize = 60;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -69,7 +69,10 @@ pub async fn preview(plan: PreviewPlan) -> Result<PreviewReport, AttributorError
     let attributor = plan.attributor.trim_end_matches('/').to_owned();
     let name = name_of(&attributor, plan.model).await?;
     let adapter = fetch(&format!("{attributor}/v1/models/{name}/adapter"), None, MAX_ADAPTER_BYTES).await?;
-    let weights = fetch(&format!("{attributor}/v1/models/{name}/weights"), None, MAX_ADAPTER_BYTES).await?;
+    let weights = fetch_taken(&format!("{attributor}/v1/models/{name}/weights"), MAX_ADAPTER_BYTES).await?;
+    let weights = weights.ok_or_else(|| {
+        AttributorError::NotFound(format!("{attributor} gives no previews of model {name}"))
+    })?;
     let (answers, seeds, missing) = answers(&chain, &attributor, &plan, spec.adapterHash).await?;
 
     let work = tokio::task::spawn_blocking(move || {
@@ -100,17 +103,16 @@ async fn name_of(attributor: &str, model: u64) -> Result<String, AttributorError
     }
 }
 
-/// The sketch of a receipt, if there is one. The attributor takes one at a time and is asked again while it is busy.
-async fn sketch_of(attributor: &str, request: B256) -> Result<Option<Vec<u8>>, AttributorError> {
-    let url = format!("{attributor}/v1/receipts/{request}/preview");
+/// What the attributor has to take first, if it can. It takes one thing at a time and is asked again while it is busy.
+async fn fetch_taken(url: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, AttributorError> {
     for _ in 0..TRIES {
-        match fetch(&url, None, MAX_SKETCH_BYTES).await {
+        match fetch(url, None, max_bytes).await {
             Err(AttributorError::NotFound(reason)) if reason.contains(" 404 ") => return Ok(None),
             Err(AttributorError::NotFound(reason)) if reason.contains(" 429 ") => sleep(PAUSE).await,
             bytes => return bytes.map(Some),
         }
     }
-    Err(AttributorError::Busy("the attributor takes other sketches"))
+    Err(AttributorError::Busy("the attributor takes other previews"))
 }
 
 /// How all sketches are drawn.
@@ -144,7 +146,8 @@ async fn answers(
             missing += 1;
             continue;
         }
-        let Some(bytes) = sketch_of(attributor, request).await? else {
+        let url = format!("{attributor}/v1/receipts/{request}/preview");
+        let Some(bytes) = fetch_taken(&url, MAX_SKETCH_BYTES).await? else {
             missing += 1;
             continue;
         };
@@ -155,7 +158,11 @@ async fn answers(
         if sketch.request_id != request || sketch.adapter_hash != adapter {
             return Err(invalid("is another receipt's or model's"));
         }
-        let own = Drawn { seed: sketch.seed, buckets: sketch.direction.len(), unit: sketch.unit_length };
+        let PublishedSketch { sketch, unit_length: unit, .. } = sketch;
+        if !is_sound(&sketch) {
+            return Err(invalid("holds figures that no answer has"));
+        }
+        let own = Drawn { seed: sketch.seed, buckets: sketch.direction.len(), unit };
         if *drawn.get_or_insert(own) != own {
             return Err(invalid("is drawn otherwise than the others"));
         }
@@ -164,10 +171,21 @@ async fn answers(
             settled_at: info.settledAt,
             contributors_wei: info.contributorsWei,
             shares: lineage(chain, request, info.shareCount).await?,
-            sketch: (&sketch).into(),
+            sketch,
         });
     }
     Ok((found, drawn, missing))
+}
+
+/// Whether a sketch can be an answer's at all. What its figures are is the attributor's word.
+fn is_sound(sketch: &AnswerSketch) -> bool {
+    let AnswerSketch { seed: _, rows, lambda, positive, floor, direction } = sketch;
+    let not_negative = |figure: &f64| figure.is_finite() && *figure >= 0.0;
+    *rows > 0
+        && *lambda > 0.0
+        && [lambda, positive, floor].into_iter().all(not_negative)
+        && !direction.is_empty()
+        && direction.iter().all(|sum| sum.is_finite())
 }
 
 /// The model, ready to take gradients.
@@ -246,5 +264,29 @@ impl Bench {
             }
         }
         Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sketch_with_figures_that_no_answer_has_is_refused() {
+        let sound =
+            AnswerSketch { seed: 0, rows: 3, lambda: 0.5, positive: 0.0, floor: 0.0, direction: vec![0.1] };
+        assert!(is_sound(&sound));
+        for wrong in [
+            AnswerSketch { rows: 0, ..sound.clone() },
+            AnswerSketch { lambda: 0.0, ..sound.clone() },
+            AnswerSketch { lambda: f64::NAN, ..sound.clone() },
+            AnswerSketch { positive: -1.0, ..sound.clone() },
+            AnswerSketch { positive: f64::INFINITY, ..sound.clone() },
+            AnswerSketch { floor: -1e-9, ..sound.clone() },
+            AnswerSketch { direction: vec![f32::NAN], ..sound.clone() },
+            AnswerSketch { direction: vec![], ..sound },
+        ] {
+            assert!(!is_sound(&wrong), "{wrong:?}");
+        }
     }
 }

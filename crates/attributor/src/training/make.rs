@@ -3,26 +3,28 @@
 use super::{config, rows::ChosenRows};
 use crate::{
     AttributorError, DatasetVersion, HeldOut, ModelRecord, TrainingSettings, TrainingState,
-    dataset::DatasetRow,
-    lab::{ADAPTER_FILE, Bench, GRADIENTS_FILE},
+    lab::{ADAPTER_FILE, Base, Bench, Desk, GRADIENTS_FILE},
     transcript::Transcript,
 };
 use metrics::histogram;
-use openledger_attribution::GradientStore;
-use openledger_model::{Checkpoint, Sequence, mean_loss, train_checkpointed};
+use openledger_attribution::{AttributionError, GradientStore};
+use openledger_model::{Adapter, Checkpoint, PrefixCache, Sequence, mean_loss, train_checkpointed};
 use std::{collections::BTreeMap, ops::ControlFlow, time::Instant};
 use tracing::info;
 
-/// Trains on what may be trained on, and takes the gradients of all of it. Short work is done between the steps.
+/// Sequences whose losses are taken between two looks at what waits.
+const LOSSES_AT_A_TIME: usize = 16;
+
+/// Trains on what may be trained on, and takes the gradients of all of it. Short work is done between the steps, after
+/// each of which `report` may end it: then nothing of it is registered.
 pub(crate) fn make(
     bench: &mut Bench,
     name: &str,
     settings: &TrainingSettings,
     datasets: Vec<DatasetVersion>,
-    rows: &[DatasetRow],
+    chosen: ChosenRows<'_>,
     report: &mut impl FnMut(TrainingState) -> ControlFlow<()>,
 ) -> Result<ModelRecord, AttributorError> {
-    let chosen = ChosenRows::of(rows, &bench.base.tokenizer, bench.base.model.config())?;
     let config = config(settings);
     let folder = bench.base.folder(name);
     std::fs::create_dir_all(&folder)
@@ -50,20 +52,22 @@ pub(crate) fn make(
     }
     let mut evaluated = Vec::new();
     for (datanet, sequences) in by_datanet {
-        let before = mean_loss(model, None, cache, &sequences)?;
-        let after = mean_loss(model, Some(&trained.adapter), cache, &sequences)?;
-        if let (Some(before), Some(after)) = (before, after) {
-            evaluated.push(HeldOut { datanet, rows: sequences.len(), before, after });
-        }
+        let before = loss_between_work(base, None, cache, desk, &sequences)?;
+        let after = loss_between_work(base, Some(&trained.adapter), cache, desk, &sequences)?;
+        evaluated.push(HeldOut { datanet, rows: sequences.len(), before, after });
     }
 
     let started = Instant::now();
     let total = sequences.len();
-    GradientStore::build(&folder.join(GRADIENTS_FILE), model, &trained.adapter, cache, sequences, |done| {
+    let file = folder.join(GRADIENTS_FILE);
+    let built = GradientStore::build(&file, model, &trained.adapter, cache, sequences, |done| {
         desk.serve(base);
-        // Cancelled while gradients are taken, it ends with them, before the chain hears of it.
-        let _ = report(TrainingState::Scoring { done, rows: total });
-    })?;
+        report(TrainingState::Scoring { done, rows: total })
+    });
+    if matches!(built, Err(AttributionError::Cancelled)) {
+        return Err(AttributorError::Cancelled);
+    }
+    built?;
     trained.adapter.save(&folder.join(ADAPTER_FILE))?;
     let gradient_seconds = started.elapsed().as_secs_f64();
     histogram!("attributor_stage_seconds", "stage" => "training").record(training_seconds);
@@ -83,4 +87,20 @@ pub(crate) fn make(
         misfits: chosen.misfits,
         seconds: vec![("training".into(), training_seconds), ("gradients".into(), gradient_seconds)],
     })
+}
+
+/// Mean loss of sequences. Short work is done on the way.
+fn loss_between_work(
+    base: &Base,
+    adapter: Option<&Adapter>,
+    cache: &mut PrefixCache,
+    desk: &mut Desk,
+    sequences: &[Sequence],
+) -> Result<f64, AttributorError> {
+    let mut sum = 0.0;
+    for some in sequences.chunks(LOSSES_AT_A_TIME) {
+        sum += mean_loss(&base.model, adapter, cache, some)?.unwrap_or_default() * some.len() as f64;
+        desk.serve(base);
+    }
+    Ok(sum / sequences.len().max(1) as f64)
 }

@@ -3,12 +3,17 @@
 mod make;
 mod order;
 mod rows;
+mod work;
+
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 pub(crate) use self::make::make;
 pub(crate) use self::{
     order::{check, config},
     rows::ChosenRows,
+    work::{finish_trainings, remove_stray_folders},
 };
 
 use crate::{
@@ -52,7 +57,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut record: TrainingRecord) -> Resu
     record.trained = Some(ModelRecord { model: Some(model), ..trained });
     record.state = TrainingState::Ready;
     shared.progress.training(&record.request.name, &record.state);
-    shared.journal.put_training(&record)
+    go_on(&shared, &record)
 }
 
 /// Records a step, unless the training was cancelled meanwhile.
@@ -73,14 +78,22 @@ async fn publish_and_train(
     }
     let rows = dataset::load(&shared.chain, &shared.store, &datasets).await?;
     let bytes = rows.iter().map(|row| row.text.len()).sum();
-    Needs::of_training(&shared.model_config, &config(&record.request.training), rows.len(), bytes)?
-        .admit(shared.device)?;
+    let needs =
+        Needs::of_training(&shared.model_config, &config(&record.request.training), rows.len(), bytes)?;
+    let (rows, clusters) = dataset::clustered(rows).await?;
     let (shared, mut record) = (Arc::clone(shared), record.clone());
     let lab = shared.lab.clone();
     let request = record.request.clone();
     lab.run(move |bench| {
+        if !shared.journal.training_goes_on(&request)? {
+            return Err(AttributorError::Cancelled);
+        }
+        bench.admit(needs)?;
         let mut reported = Instant::now();
         let mut report = |state: TrainingState| {
+            if matches!(shared.journal.training_goes_on(&request), Ok(false)) {
+                return ControlFlow::Break(());
+            }
             shared.progress.training(&request.name, &state);
             if reported.elapsed() >= REPORT_EVERY {
                 reported = Instant::now();
@@ -93,7 +106,8 @@ async fn publish_and_train(
             }
             ControlFlow::Continue(())
         };
-        make::make(bench, &request.name, &request.training, datasets, &rows, &mut report)
+        let chosen = ChosenRows::of(&rows, &clusters, &bench.base.tokenizer, bench.base.model.config())?;
+        make::make(bench, &request.name, &request.training, datasets, chosen, &mut report)
     })
     .await
 }

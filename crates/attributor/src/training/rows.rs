@@ -1,9 +1,7 @@
 //! Which rows a training takes: for the service, and for whoever runs it again.
 
-use crate::{
-    AttributorError,
-    dataset::{self, DatasetRow},
-};
+use crate::{AttributorError, dataset::DatasetRow};
+use openledger_attribution::Clusters;
 use openledger_model::{ModelConfig, ModelError, Sequence, Tokenizer};
 use std::collections::BTreeMap;
 
@@ -26,14 +24,14 @@ pub(crate) struct ChosenRows<'a> {
 }
 
 impl<'a> ChosenRows<'a> {
-    /// `rows` are in the order of their commitments. A row that the model cannot take earns nothing and holds nobody
+    /// `rows` are in the order of their commitments, and `clusters` theirs. A row that the model cannot take earns nothing and holds nobody
     /// else up.
     pub(crate) fn of(
         rows: &'a [DatasetRow],
+        clusters: &Clusters,
         tokenizer: &Tokenizer,
         model: &ModelConfig,
     ) -> Result<Self, AttributorError> {
-        let clusters = dataset::clusters(rows)?;
         let canonical = clusters.canonical();
         let mut chosen = Self {
             used: Vec::new(),
@@ -77,7 +75,7 @@ impl<'a> ChosenRows<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::RowRef;
+    use crate::{dataset::clusters, records::RowRef};
     use openledger_model::{BaseModel, Device};
 
     fn rows(texts: impl IntoIterator<Item = String>) -> Vec<DatasetRow> {
@@ -106,7 +104,7 @@ mod tests {
     fn one_row_in_sixteen_of_each_datanet_is_held_out() {
         let rows = rows((0..80).map(text));
         let (model, tokenizer) = toy();
-        let chosen = ChosenRows::of(&rows, &tokenizer, model.config()).unwrap();
+        let chosen = ChosenRows::of(&rows, &clusters(&rows).unwrap(), &tokenizer, model.config()).unwrap();
         assert_eq!((chosen.used.len(), chosen.held_out.len()), (76, 4));
         assert_eq!(chosen.held_out.iter().filter(|row| row.datanet == 0).count(), 2);
         assert_eq!((chosen.duplicates, chosen.misfits), (0, 0));
@@ -117,11 +115,13 @@ mod tests {
         let (model, tokenizer) = toy();
         let long = (0..model.config().context_tokens).map(|i| i.to_string()).collect::<Vec<_>>().join(" ");
         let rows = rows([text(0), long, text(1), String::new(), text(2)]);
-        let chosen = ChosenRows::of(&rows, &tokenizer, model.config()).unwrap();
+        let chosen = ChosenRows::of(&rows, &clusters(&rows).unwrap(), &tokenizer, model.config()).unwrap();
         let places: Vec<u32> = chosen.used.iter().map(|row| row.place.row).collect();
         assert_eq!((places, chosen.misfits), (vec![0, 2, 4], 2));
         assert_eq!(chosen.used_sequences.len(), 3);
-        let none = ChosenRows::of(&rows[1..2], &tokenizer, model.config()).unwrap_err().to_string();
+        let misfit = &rows[1..2];
+        let none = ChosenRows::of(misfit, &clusters(misfit).unwrap(), &tokenizer, model.config());
+        let none = none.unwrap_err().to_string();
         assert!(none.contains("of 1 rows none") && none.contains("context"), "{none}");
     }
 }

@@ -7,13 +7,18 @@
 //! In these directions the damped inverse is a division, done to the query alone: a row's score is then
 //! one inner product, and a cluster's is that of the sum of its rows.
 //!
-//! Directions flatter than the damping hardly tell rows apart: at the default damping of 0.003 of the mean
-//! squared length no more than 333 directions can be steeper than it.
+//! No projection to so few numbers names exact influence's best rows by itself: whatever rows have in directions that are
+//! not among the steepest weighs most in the damped inverse. So a store names candidates, and their exact gradients rank
+//! them (see [`AnswerQuery::rank_again`]).
 //!
 //! Sketch: Charikar et al., "Finding frequent items in data streams" (2002); Hu et al., "GraSS" (2025).
 
+mod query;
+
 use alloy_primitives::{B256, Keccak256};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
+
+pub use query::{AnswerQuery, StoredCurvature};
 
 use crate::{error::AttributionError, influence::InfluenceConfig, sketch::Sketch};
 
@@ -21,6 +26,8 @@ use crate::{error::AttributionError, influence::InfluenceConfig, sketch::Sketch}
 const SQUARE_FLOOR: f64 = 1e-6;
 /// The most rows that a projection is fitted on.
 const MAX_FITTED_ROWS: usize = 4096;
+/// Columns of the sketches that are held in f64 at a time.
+const BLOCK_COLUMNS: usize = 4096;
 
 /// The size of a projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +42,7 @@ pub struct ProjectionConfig {
 
 impl Default for ProjectionConfig {
     fn default() -> Self {
-        Self { sketch: 16_384, rank: 512, seed: 0 }
+        Self { sketch: 65_536, rank: 512, seed: 0 }
     }
 }
 
@@ -77,14 +84,14 @@ impl Projection {
         let weights = if influence.whiten { inverse_root_mean_squares(values, parameters) } else { vec![] };
         let mut fitted =
             Self { config, influence, weights, parameters, basis: Tensor::new(), squares: vec![] };
-        let mut sketches = Vec::with_capacity(rows * config.sketch);
-        for row in values.chunks_exact(parameters) {
-            sketches.extend(fitted.sketch(row)?);
+        let sketches = fitted.sketches(values)?;
+        let double = (Kind::Double, Device::Cpu);
+        let mut gram = Tensor::f_zeros([rows as i64, rows as i64], double)?;
+        for block in blocks(&sketches) {
+            let block = block?;
+            gram = gram.f_addmm(&block, &block.f_transpose(0, 1)?)?;
         }
-        let shape = [rows as i64, config.sketch as i64];
-        let sketches = Tensor::f_from_slice(&sketches)?.f_reshape(shape)?.f_to_kind(Kind::Double)?;
-        let gram = sketches.f_matmul(&sketches.f_transpose(0, 1)?)?.f_div_scalar(rows as f64)?;
-        let (found, vectors) = gram.f_linalg_eigh("L")?;
+        let (found, vectors) = gram.f_div_scalar(rows as f64)?.f_linalg_eigh("L")?;
         let found = Vec::<f64>::try_from(&found)?;
         let largest = found.last().copied().unwrap_or(0.0);
         // Ascending; a direction without any length has no place.
@@ -93,9 +100,11 @@ impl Projection {
             return Err(AttributionError::Invalid("all gradients are zero".into()));
         }
         let first = (rows - kept) as i64;
-        let basis = vectors.f_narrow(1, first, kept as i64)?.f_transpose(0, 1)?.f_matmul(&sketches)?;
-        let lengths = basis.f_square()?.f_sum_dim_intlist(-1i64, true, Kind::Double)?.f_sqrt()?;
-        fitted.basis = basis.f_div(&lengths)?.f_to_kind(Kind::Float)?;
+        // A direction is the rows' mean weighted by an eigenvector, scaled to length one.
+        let lengths = Tensor::f_from_slice(&found[rows - kept..])?.f_mul_scalar(rows as f64)?.f_sqrt()?;
+        let turn = vectors.f_narrow(1, first, kept as i64)?.f_div(&lengths)?.f_transpose(0, 1)?;
+        let parts = blocks(&sketches).map(|block| Ok(turn.f_matmul(&block?)?.f_to_kind(Kind::Float)?));
+        fitted.basis = Tensor::f_cat(&parts.collect::<Result<Vec<_>, AttributionError>>()?, 1)?;
         fitted.squares = found[rows - kept..].to_vec();
         Ok(fitted)
     }
@@ -112,16 +121,19 @@ impl Projection {
 
     /// A row as a store keeps it.
     pub fn row(&self, gradient: &[f32]) -> Result<Vec<f32>, AttributionError> {
-        let sketch = Tensor::f_from_slice(&self.sketch(gradient)?)?;
-        Ok(Vec::<f32>::try_from(&self.basis.f_mv(&sketch)?)?)
+        self.rows(gradient)
     }
 
-    /// An answer's gradient as a query: projected, with the damped inverse applied.
-    pub fn query(&self, gradient: &[f32]) -> Result<Vec<f32>, AttributionError> {
-        let row = self.row(gradient)?;
+    /// Rows' gradients, one after the other, as a store keeps them, likewise; several at once are faster.
+    pub fn rows(&self, gradients: &[f32]) -> Result<Vec<f32>, AttributionError> {
+        let projected = self.sketches(gradients)?.f_matmul(&self.basis.f_transpose(0, 1)?)?;
+        Ok(Vec::<f32>::try_from(&projected.f_reshape([-1])?)?)
+    }
+
+    /// λ: the damping times the mean squared length.
+    fn lambda(&self) -> f64 {
         let total = if self.influence.unit_length { 1.0 } else { self.squares.iter().sum() };
-        let lambda = self.influence.damping * total;
-        Ok(row.iter().zip(&self.squares).map(|(v, s)| (f64::from(*v) / (s + lambda)) as f32).collect())
+        self.influence.damping * total
     }
 
     /// Names the projection in the store that is written with it.
@@ -143,21 +155,37 @@ impl Projection {
         Ok(hasher.finalize())
     }
 
-    fn sketch(&self, gradient: &[f32]) -> Result<Vec<f32>, AttributionError> {
-        if gradient.len() != self.parameters {
-            let (found, wanted) = (gradient.len(), self.parameters);
-            return Err(AttributionError::Invalid(format!("{found} numbers, the projection takes {wanted}")));
+    /// `[rows, sketch]` of gradients, one after the other.
+    fn sketches(&self, gradients: &[f32]) -> Result<Tensor, AttributionError> {
+        if gradients.is_empty() || !gradients.len().is_multiple_of(self.parameters) {
+            let (found, wanted) = (gradients.len(), self.parameters);
+            return Err(AttributionError::Invalid(format!(
+                "{found} numbers, the projection takes {wanted} a row"
+            )));
         }
-        let weight = |at: usize| self.weights.get(at).map_or(1.0, |w| f64::from(*w));
-        let whitened = gradient.iter().enumerate().map(|(at, &value)| f64::from(value) * weight(at));
         let ProjectionConfig { sketch: buckets, seed, .. } = self.config;
-        let (buckets, square) = Sketch { buckets, seed }.of(whitened);
-        if !square.is_finite() {
-            return Err(AttributionError::Invalid("a gradient is not finite".into()));
+        let sketch = Sketch { buckets, seed };
+        let mut sketches = Vec::with_capacity(gradients.len() / self.parameters * buckets);
+        for gradient in gradients.chunks_exact(self.parameters) {
+            let weight = |at: usize| self.weights.get(at).map_or(1.0, |w| f64::from(*w));
+            let whitened = gradient.iter().enumerate().map(|(at, &value)| f64::from(value) * weight(at));
+            let (buckets, square) = sketch.of(whitened);
+            if !square.is_finite() {
+                return Err(AttributionError::Invalid("a gradient is not finite".into()));
+            }
+            let scale = if self.influence.unit_length && square > 0.0 { 1.0 / square.sqrt() } else { 1.0 };
+            sketches.extend(buckets.iter().map(|v| (v * scale) as f32));
         }
-        let scale = if self.influence.unit_length && square > 0.0 { 1.0 / square.sqrt() } else { 1.0 };
-        Ok(buckets.iter().map(|v| (v * scale) as f32).collect())
+        Ok(Tensor::f_from_slice(&sketches)?.f_reshape([-1, buckets as i64])?)
     }
+}
+
+/// A matrix in f64, some columns at a time.
+fn blocks(matrix: &Tensor) -> impl Iterator<Item = Result<Tensor, tch::TchError>> + '_ {
+    let columns = matrix.size()[1];
+    (0..columns).step_by(BLOCK_COLUMNS).map(move |from| {
+        matrix.f_narrow(1, from, (columns - from).min(BLOCK_COLUMNS as i64))?.f_to_kind(Kind::Double)
+    })
 }
 
 fn inverse_root_mean_squares(values: &[f32], parameters: usize) -> Vec<f32> {
@@ -178,12 +206,12 @@ mod tests {
     use super::*;
     use crate::{
         influence::{Gram, Influence},
-        sketch::mix,
+        splitmix::mix_at,
     };
 
     /// Rows that share a few directions, as gradients do.
-    fn rows(n: usize, parameters: usize) -> Vec<f32> {
-        let number = |a: u64, b: u64| (mix(a, b) >> 40) as f32 / (1 << 23) as f32 - 1.0;
+    pub(super) fn rows(n: usize, parameters: usize) -> Vec<f32> {
+        let number = |a: u64, b: u64| (mix_at(a, b) >> 40) as f32 / (1 << 23) as f32 - 1.0;
         let mut values = Vec::new();
         for row in 0..n as u64 {
             for place in 0..parameters as u64 {
@@ -204,25 +232,39 @@ mod tests {
         let projection = Projection::fit(values, parameters, config, influence).unwrap();
         assert_eq!((projection.rank(), projection.damping()), (40, 0.02));
 
+        let exact = exact_scores(values, answer, parameters, influence);
+        let mut curvature = StoredCurvature::new(projection.rank()).unwrap();
+        curvature.add(&projection.rows(values).unwrap()).unwrap();
+        let query = projection.query(answer, &curvature).unwrap();
+        let scale = exact.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        for (row, exact) in values.chunks(parameters).zip(&exact) {
+            let score = product(&projection.row(row).unwrap(), query.direction());
+            assert!((score - exact).abs() < 0.1 * scale, "{score} {exact} of {scale}");
+        }
+    }
+
+    /// Scores by the damped system of the rows' full gradients.
+    pub(super) fn exact_scores(
+        values: &[f32],
+        answer: &[f32],
+        parameters: usize,
+        influence: InfluenceConfig,
+    ) -> Vec<f64> {
         let weights = inverse_root_mean_squares(values, parameters);
         let whitened = |row: &[f32]| -> Vec<f64> {
             row.iter().zip(&weights).map(|(v, w)| f64::from(*v) * f64::from(*w)).collect()
         };
         let all: Vec<Vec<f64>> = values.chunks(parameters).map(whitened).collect();
-        let answer_row = whitened(answer);
+        let (n, answer) = (all.len(), whitened(answer));
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
         let gram: Vec<f64> = (0..n * n).map(|at| dot(&all[at / n], &all[at % n])).collect();
         let exact = Influence::new(&Gram::new(n, gram).unwrap(), influence).unwrap();
-        let products: Vec<f64> = all.iter().map(|row| dot(row, &answer_row)).collect();
-        let exact = exact.scores(&products, dot(&answer_row, &answer_row).sqrt()).unwrap();
+        let products: Vec<f64> = all.iter().map(|row| dot(row, &answer)).collect();
+        exact.scores(&products, dot(&answer, &answer).sqrt()).unwrap()
+    }
 
-        let query = projection.query(answer).unwrap();
-        let scale = exact.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        for (row, exact) in values.chunks(parameters).zip(&exact) {
-            let row = projection.row(row).unwrap();
-            let score: f64 = row.iter().zip(&query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            assert!((score - exact).abs() < 0.1 * scale, "{score} {exact} of {scale}");
-        }
+    pub(super) fn product(a: &[f32], b: &[f32]) -> f64 {
+        a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
     }
 
     #[test]
