@@ -16,7 +16,8 @@ const WORTH_VECTORS: usize = 3;
 
 /// Keccak-256 of each message, in order.
 ///
-/// Uses one thread. On processors with AVX-512 eight messages of as many blocks of 136 bytes are hashed side by side.
+/// Uses one thread. On processors with AVX-512 eight messages of as many blocks of 136 bytes are hashed side by
+/// side.
 pub fn keccak256_many<M: AsRef<[u8]>>(messages: &[M]) -> Vec<B256> {
     #[cfg(target_arch = "x86_64")]
     if messages.len() >= WORTH_VECTORS && std::arch::is_x86_feature_detected!("avx512f") {

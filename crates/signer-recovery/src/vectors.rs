@@ -1,8 +1,8 @@
 //! Recovery of eight keys at a time with AVX-512's 52-bit multiplier.
 //!
-//! The key of a signature `(r, s)` of the hash `z` is `(s / r) * R - (z / r) * G`, where R is the point with x of `r`. Divisions
-//! share one inversion. R's multiples come from a table of its own, by the curve's endomorphism in halves of 128 bits; G's
-//! from a table that is computed once.
+//! The key of a signature `(r, s)` of the hash `z` is `(s / r) * R - (z / r) * G`, where R is the point with x
+//! of `r`. Divisions share one inversion. R's multiples come from a table of its own, by the curve's
+//! endomorphism in halves of some 128 bits; G's from a table that is computed once.
 
 mod field;
 mod generator;
@@ -14,7 +14,7 @@ use std::{arch::is_x86_feature_detected, sync::LazyLock};
 
 use alloy_consensus::crypto::secp256k1;
 use alloy_primitives::{Address, B256, Signature, U256, keccak256, uint};
-use openledger_keccak::keccak256_many;
+use openledger_keccak::{keccak256_many, lanes::LANES};
 
 use self::{
     generator::Generator,
@@ -25,7 +25,9 @@ use self::{
 const HALF_ORDER: U256 = uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
 /// Signatures that share inversions: more save little, and take 1 KiB of the cache each.
 const CHUNK: usize = 128;
-/// Signatures of the trial before first use.
+/// Signatures below which one after the other is as fast.
+const WORTH_VECTORS: usize = 3;
+/// Signatures of the trial before first use, of which about half have a key.
 const TRIAL: u64 = 64;
 
 /// The machine's means, where it has them and they passed the trial.
@@ -43,8 +45,8 @@ impl Vectors {
         has.then(|| Self { generator: Generator::new() })
     }
 
-    /// Whether this processor computes as libsecp256k1 does. Numbers that nobody chose will do: one `r` in two is a point's x, and
-    /// then any `s` and hash have a key.
+    /// Whether this processor computes as libsecp256k1 does. Numbers that nobody chose will do: one `r` in two
+    /// is a point's x, and then any `s` and hash have a key.
     fn passes_trial(&self) -> bool {
         let number = |name: u8, i: u64| keccak256([&[name], &i.to_be_bytes()[..]].concat());
         let signed: Vec<_> = (0..TRIAL)
@@ -66,7 +68,11 @@ impl Vectors {
 
     /// The signers where signatures are valid, or `None` where libsecp256k1 is to decide.
     pub(crate) fn signers(&self, signed: &[(Signature, B256)]) -> Vec<Option<Address>> {
-        let keys: Vec<_> = signed.chunks(CHUNK).flat_map(|chunk| self.keys(chunk)).collect();
+        // One or two more than fill vectors are faster without them.
+        let left = signed.len() % LANES;
+        let together = signed.len() - if left < WORTH_VECTORS { left } else { 0 };
+        let mut keys: Vec<_> = signed[..together].chunks(CHUNK).flat_map(|chunk| self.keys(chunk)).collect();
+        keys.resize(signed.len(), None);
         let found: Vec<_> = keys.iter().flatten().collect();
         let mut hashes = keccak256_many(&found).into_iter();
         keys.iter().map(|key| key.and_then(|_| hashes.next()).map(Address::from_word)).collect()

@@ -46,7 +46,8 @@ fn scalar(number: U256) -> Scalar {
     <Scalar as Reduce<k256::U256>>::reduce_bytes(&number.to_be_bytes::<32>().into())
 }
 
-/// A signature whose key is `u1 * G + u2 * k * G`: with small or related numbers the sum meets itself on its way.
+/// A signature whose key is `u1 * G + u2 * k * G`: with small or related numbers the sum meets itself on its
+/// way.
 fn crafted(k: U256, u1: U256, u2: U256) -> Option<(Signature, B256)> {
     let point = (ProjectivePoint::GENERATOR * scalar(k)).to_affine().to_encoded_point(false);
     let r = U256::from_be_slice(point.x()?);

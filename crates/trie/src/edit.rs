@@ -24,7 +24,9 @@ use crate::{
 use self::extension::{before, common_prefix, split_extension};
 
 /// So many changes under one branch are worth sharing out between threads.
-const PARALLEL_CHANGES: usize = 256;
+const PARALLEL_CHANGES: usize = if cfg!(debug_assertions) { FEW_IN_TESTS } else { 256 };
+/// So few that tests whose changes are few share them out, too.
+const FEW_IN_TESTS: usize = 12;
 /// More levels than a trie has.
 const ALL_LEVELS: usize = 64;
 

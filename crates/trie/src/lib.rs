@@ -26,10 +26,7 @@ mod stored_proof;
 mod tree;
 mod trie_reader;
 
-pub use alloy_trie::{
-    EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieAccount, TrieMask, nodes::BranchNode,
-    root::ordered_trie_root_encoded,
-};
+pub use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieAccount, TrieMask};
 pub use changes::{AccountChange, SlotChange, StateChanges, StorageChanges};
 pub use error::{TrieError, TrieName};
 pub use layer::StateLayer;

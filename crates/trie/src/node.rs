@@ -4,7 +4,7 @@ use alloy_primitives::B256;
 use alloy_rlp::{EMPTY_LIST_CODE, EMPTY_STRING_CODE, Encodable, Header};
 use alloy_trie::{
     Nibbles, TrieMask,
-    nodes::{BranchNode, BranchNodeRef, ExtensionNodeRef, RlpNode},
+    nodes::{BranchNodeRef, ExtensionNodeRef, RlpNode},
 };
 use openledger_keccak::keccak256_many;
 use thiserror::Error;
@@ -34,16 +34,6 @@ pub struct StoredNode {
 pub struct CorruptNode(&'static str);
 
 impl StoredNode {
-    /// The node of a branch behind `extension`, of whose children those in `leaves` are leaves.
-    pub fn new(extension: Nibbles, leaves: TrieMask, branch: BranchNode) -> Result<Self, CorruptNode> {
-        let BranchNode { stack: children, state_mask: mask } = branch;
-        let is_branch = mask.len() >= 2 && mask.len() == children.len() && leaves.is_subset_of(mask);
-        if !is_branch || extension.len() >= KEY_NIBBLES {
-            return Err(CorruptNode("no branch"));
-        }
-        Ok(Self { extension, mask, leaves, children })
-    }
-
     /// Reads a node from the bytes that [`NodeRows`](crate::NodeRows) gave.
     pub fn decode(bytes: &[u8]) -> Result<Self, CorruptNode> {
         let mut rest = bytes;
@@ -176,7 +166,7 @@ pub(crate) fn encode(
 ) {
     out.extend_from_slice(&leaves.get().to_be_bytes());
     out.extend_from_slice(&(!leaves.get()).to_be_bytes());
-    // At most 64 nibbles.
+    // Fewer than 64 nibbles.
     out.push(extension.len() as u8);
     if !extension.is_empty() {
         out.extend_from_slice(&extension.pack());

@@ -32,7 +32,11 @@ pub(crate) trait TrieReader {
         buffer: &mut Vec<u8>,
     ) -> Result<StoredNode, TrieError<Self::Error>> {
         let node = self.stored(path).map_err(TrieError::Source)?;
-        self.checked(path, reference, node, buffer)
+        let node = node.ok_or(TrieError::Missing { trie: self.name(), path: *path })?;
+        if !fits(path, &node) || node.reference(buffer) != *reference {
+            return Err(TrieError::Mismatch { trie: self.name(), path: *path });
+        }
+        Ok(node)
     }
 
     /// The nodes stored under paths, in ascending order, each of which is to be the one that its reference names: hashed
@@ -59,21 +63,6 @@ pub(crate) trait TrieReader {
             nodes.extend(read);
         }
         Ok(nodes)
-    }
-
-    /// `node`, if it is the one that `reference` names.
-    fn checked(
-        &self,
-        path: &Nibbles,
-        reference: &RlpNode,
-        node: Option<StoredNode>,
-        buffer: &mut Vec<u8>,
-    ) -> Result<StoredNode, TrieError<Self::Error>> {
-        let node = node.ok_or(TrieError::Missing { trie: self.name(), path: *path })?;
-        if !fits(path, &node) || node.reference(buffer) != *reference {
-            return Err(TrieError::Mismatch { trie: self.name(), path: *path });
-        }
-        Ok(node)
     }
 
     /// The leaf of `key`, if that is the one that begins at `depth` and that `reference` names: cheaper to

@@ -1,8 +1,9 @@
 //! Eight elements of secp256k1's field side by side, each in five limbs of 52 bits.
 //!
-//! An element is a value below `m * (2^256 + 2^218)`, its *magnitude* `m` being at most 15: limbs 0 to 3 are below `2^52`,
-//! limb 4 below `m * (2^48 + 2^10)`. Products are of magnitude 1; a product's factors may have magnitudes whose product is below 256,
-//! for then it fits ten limbs. [`Sum`] holds what has not been carried yet, for the multiplier takes 52 bits only.
+//! An element is a value below `m * (2^256 + 2^218)`, its *magnitude* `m` being at most 15: limbs 0 to 3 are
+//! below `2^52`, limb 4 below `m * (2^48 + 2^10)`. Products are of magnitude 1; a product's factors may have
+//! magnitudes whose product is below 256, for then it fits ten limbs. [`Sum`] holds what has not been carried
+//! yet, for the multiplier takes 52 bits only.
 
 mod power;
 #[cfg(test)]
@@ -135,7 +136,7 @@ impl Field {
         Product::square(self).plus(more).reduce()
     }
 
-    /// `-self`, for magnitude 1.
+    /// `-self`, of magnitude 2, for magnitude 1.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(crate) fn negate(&self) -> Self {

@@ -1,7 +1,8 @@
 //! Eight points of secp256k1 side by side, in Jacobian coordinates: `(X / Z^2, Y / Z^3)`.
 //!
-//! The formulas are the incomplete ones, which are wrong where a point meets itself, its negative or infinity. In each of these cases
-//! `Z` becomes zero, and every later sum or double of such a point keeps it at zero, so that one look at the end tells.
+//! The formulas are the incomplete ones, which are wrong where a point meets itself, its negative or infinity.
+//! In each of these cases `Z` becomes zero, and every later sum or double of such a point keeps it at zero, so
+//! that one look at the end tells.
 
 use core::arch::x86_64::__mmask8;
 
@@ -10,14 +11,14 @@ use super::field::{Field, Sum};
 /// Multiples of a point that a table holds: 1, 3, … 15 times it.
 pub(crate) const ODD_MULTIPLES: usize = 8;
 
-/// Points with an implied `Z` of one.
+/// Points with an implied `Z` of one, of magnitude 1.
 #[derive(Clone, Copy)]
 pub(crate) struct Affine {
     pub(crate) x: Field,
     pub(crate) y: Field,
 }
 
-/// Points in Jacobian coordinates, all of magnitude 1.
+/// Points in Jacobian coordinates, of magnitude 1; y is of magnitude 2 where the point has just been negated.
 #[derive(Clone, Copy)]
 pub(crate) struct Jacobian {
     pub(crate) x: Field,
@@ -42,7 +43,8 @@ impl Jacobian {
         Self { x, y, z }
     }
 
-    /// The sum with `(x, y)`, or in the lanes of `negative` with `(x, -y)` (`madd`, eight products and three squares).
+    /// The sum with `(x, y)`, or in the lanes of `negative` with `(x, -y)` (`madd`, eight products and three
+    /// squares).
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(crate) fn add(&self, point: &Affine, negative: __mmask8) -> Self {
@@ -50,7 +52,8 @@ impl Jacobian {
         let u = point.x.mul(&zz);
         let s = point.y.mul(&self.z).mul(&zz);
         let h = u.sum().plus(&Sum::multiple(2)).sub(&self.x).carry();
-        let r = Sum::multiple(3).sub(&self.y).add_signed(&s, negative).carry();
+        // y is of magnitude 2 at most, s of 1.
+        let r = Sum::multiple(4).sub(&self.y).add_signed(&s, negative).carry();
         let hh = h.square();
         let v = self.x.mul(&hh);
         let hhh = h.mul(&hh).negate();
@@ -62,8 +65,8 @@ impl Jacobian {
     }
 }
 
-/// The odd multiples of points while their common `Z` is not known: `steps[i]` is what `Z` of multiple `i + 1` was multiplied by to
-/// become that of multiple `i + 2`.
+/// The odd multiples of points while their common `Z` is not known: `steps[i]` is what `Z` of multiple `i + 1`
+/// was multiplied by to become that of multiple `i + 2`.
 pub(crate) struct Chain {
     multiples: [Affine; ODD_MULTIPLES],
     steps: [Field; ODD_MULTIPLES - 2],
@@ -72,7 +75,8 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// The multiples of `point` by additions of twice the point, which take on the sum's `Z` as they go (Meloni's co-Z additions).
+    /// The multiples of `point` by additions of twice the point, which take on the sum's `Z` as they go
+    /// (Meloni's co-Z additions).
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(crate) fn new(point: &Affine) -> Self {
         // Twice the point, and the point with the same Z = 2 y.

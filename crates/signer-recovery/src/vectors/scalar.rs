@@ -18,8 +18,9 @@ pub(crate) const GENERATOR_DIGITS: usize = POINT_DIGITS * POINT_BITS / GENERATOR
 /// The order of the group.
 const ORDER: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
 
-/// Short vectors `(a, b)` with `a + b * lambda = 0` modulo the order: `(A1, -B1)` and `(A2, A1)`. See Gallant, Lambert and Vanstone,
-/// "Faster point multiplication on elliptic curves with efficient endomorphisms"; the numbers follow from the order and `lambda`.
+/// Short vectors `(a, b)` with `a + b * lambda = 0` modulo the order: `(A1, -B1)` and `(A2, A1)`. See Gallant,
+/// Lambert and Vanstone, "Faster point multiplication on elliptic curves with efficient endomorphisms"; the
+/// numbers follow from the order and `lambda`.
 const A1: U256 = uint!(0x3086d221a7d46bcde86c90e49284eb15_U256);
 const B1: U256 = uint!(0xe4437ed6010e88286f547fa90abfe4c3_U256);
 const A2: U256 = uint!(0x114ca50f7a8e2f3f657c1108d9d44cfd8_U256);
@@ -117,15 +118,16 @@ pub(crate) fn generator_digits(scalar: &Scalar) -> (GeneratorDigits, GeneratorDi
     )
 }
 
-/// `k`, odd and in two's complement of at most `BITS * N` bits without its sign, as `sum d_i 2^(BITS i)` with odd digits between `-2^BITS` and `2^BITS`
-/// (Joye and Tunstall, "Exponent recoding and regular exponentiation algorithms").
+/// `k`, odd and in two's complement of at most `BITS * N` bits without its sign, as `sum d_i 2^(BITS i)` with
+/// odd digits between `-2^BITS` and `2^BITS` (Joye and Tunstall, "Exponent recoding and regular exponentiation
+/// algorithms").
 fn odd_digits<const N: usize, const BITS: usize>(k: U256) -> [i16; N] {
     let negative = k.bit(255);
     let magnitude = if negative { k.wrapping_neg() } else { k };
     let [low, middle, high, _] = *magnitude.as_limbs();
     let sign = if negative { -1 } else { 1 };
-    // The digit at a position is odd by borrowing from the one above: its bits from the position's second one on, with a one below,
-    // less the place of the highest.
+    // The digit at a position is odd by borrowing from the one above: its bits from the position's second one
+    // on, with a one below, less the place of the highest.
     let mut digits = [0; N];
     for (i, digit) in digits.iter_mut().enumerate() {
         let at = i * BITS;

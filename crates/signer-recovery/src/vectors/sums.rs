@@ -34,7 +34,8 @@ pub(crate) struct Terms {
 /// The coordinates of a point: x and y, big-endian.
 pub(crate) type Coordinates = [u8; 64];
 
-/// The sums of `terms`. `None` where there is no such R, and where the formulas do not hold, which says nothing of the sum.
+/// The sums of `terms`. `None` where there is no such R, and where the formulas do not hold, which says nothing
+/// of the sum.
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(crate) fn sums(generator: &Generator, terms: &[Terms]) -> Vec<Option<Coordinates>> {
     let vectors: Vec<[&Terms; LANES]> = terms
@@ -123,7 +124,7 @@ fn decompress(vector: &[&Terms; LANES]) -> (Affine, __mmask8) {
     let x = x.blend(!good, &splat_words(&GENERATOR_X));
     let root = root.blend(!good, &right_side(&x).sqrt()).canonical();
     let odd = (0..LANES).fold(0, |mask, lane| mask | u8::from(vector[lane].odd) << lane);
-    let y = root.blend(root.odd() ^ odd, &root.negate());
+    let y = root.blend(root.odd() ^ odd, &root.negate().canonical());
     (Affine { x, y }, good)
 }
 

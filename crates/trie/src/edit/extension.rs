@@ -33,7 +33,7 @@ pub(super) fn split_extension<V>(branch: &mut Branch<V>, fork: usize) -> u8 {
     branch.extension.truncate(fork);
     branch.mask = Default::default();
     branch.leaves = Default::default();
-    // Its reference is not right until its row is written.
+    // Its reference is not right until it is marked as unhashed.
     branch.put(
         nibble,
         Some(Child { reference: Default::default(), is_leaf: false, link: Link::Branch(Arc::new(below)) }),

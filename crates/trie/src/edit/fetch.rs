@@ -48,6 +48,7 @@ impl<E: Edit> Editor<'_, E> {
             for way in ways {
                 way.descend(&mut read, &mut self.grown, &mut below);
             }
+            debug_assert!(read.next().is_none(), "a node was read that no way goes through");
             ways = below;
             if ways.is_empty() {
                 break;

@@ -39,8 +39,10 @@ impl<E: Edit> Editor<'_, E> {
                     *reference = hashed;
                 }
             }
+            debug_assert!(hashed.next().is_none(), "an unhashed child is no branch in memory");
         }
         for (place, branch) in &branches {
+            debug_assert!(branch.references.iter().all(|child| RowPlace::of_unhashed(child).is_none()));
             self.rows.write(*place, |out| branch.encode(out));
         }
         let rlp: Vec<_> = branches

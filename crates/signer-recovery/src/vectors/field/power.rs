@@ -53,7 +53,8 @@ impl Field {
     }
 }
 
-/// Replaces each by its inverse, all for the price of one and three products each. None may be zero in any lane.
+/// Replaces each by its inverse, all for the price of one and three products each. None may be zero in any
+/// lane.
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(crate) fn invert_all(elements: &mut [Field]) {
     let mut product = Field::splat(1);
