@@ -215,6 +215,24 @@ pub(crate) fn toy_settings() -> TrainingSettings {
     }
 }
 
+/// A record of training on so many rows that nobody ran.
+pub(crate) fn trained(rows: usize) -> ModelRecord {
+    ModelRecord {
+        model: Some(1),
+        datasets: vec![],
+        adapter_hash: B256::ZERO,
+        training_hash: B256::ZERO,
+        checkpoint_root: B256::ZERO,
+        loss_first: 1.0,
+        loss_last: 0.5,
+        held_out: vec![],
+        rows: vec![RowRef { contribution: 1, row: 0 }; rows],
+        duplicates: 0,
+        misfits: 0,
+        seconds: vec![],
+    }
+}
+
 /// The case of a made-up receipt of a trained model, whose every part fits the others.
 pub(crate) async fn case(lab: &Lab, name: &str, record: &ModelRecord, rows: &[Row]) -> Case {
     let (base, adapter) = {

@@ -9,8 +9,6 @@ use crate::{Block, ExecutionError};
 
 /// Transactions below which one thread is as fast as several.
 const WORTH_A_THREAD: usize = 64;
-/// Signatures that are recovered side by side.
-const SIDE_BY_SIDE: usize = 8;
 
 /// The sender of each transaction of `block`, in order, recovered on `threads` threads.
 pub fn recover_senders(block: &Block, threads: usize) -> Result<Vec<Address>, ExecutionError> {
@@ -19,7 +17,7 @@ pub fn recover_senders(block: &Block, threads: usize) -> Result<Vec<Address>, Ex
     if threads == 1 {
         return senders_of(0, transactions);
     }
-    let part = transactions.len().div_ceil(threads).next_multiple_of(SIDE_BY_SIDE);
+    let part = transactions.len().div_ceil(threads);
     thread::scope(|scope| {
         let parts: Vec<_> = (0..).step_by(part).zip(transactions.chunks(part)).collect();
         let workers: Vec<_> =

@@ -14,6 +14,7 @@ use std::{arch::is_x86_feature_detected, sync::LazyLock};
 
 use alloy_consensus::crypto::secp256k1;
 use alloy_primitives::{Address, B256, Signature, U256, keccak256, uint};
+use k256::{Scalar, elliptic_curve::ops::BatchInvert};
 use openledger_keccak::{keccak256_many, lanes::LANES};
 
 use self::{
@@ -34,6 +35,11 @@ const TRIAL: u64 = 64;
 pub(crate) static VECTORS: LazyLock<Option<Vectors>> =
     LazyLock::new(|| Vectors::new().filter(Vectors::passes_trial));
 
+/// Whether this processor has what [`Vectors`] need.
+fn has_instructions() -> bool {
+    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512ifma")
+}
+
 /// Proof that the machine has the instructions, and what is computed once.
 pub(crate) struct Vectors {
     generator: Generator,
@@ -41,8 +47,7 @@ pub(crate) struct Vectors {
 
 impl Vectors {
     fn new() -> Option<Self> {
-        let has = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512ifma");
-        has.then(|| Self { generator: Generator::new() })
+        has_instructions().then(|| Self { generator: Generator::new() })
     }
 
     /// Whether this processor computes as libsecp256k1 does. Numbers that nobody chose will do: one `r` in two
@@ -81,21 +86,22 @@ impl Vectors {
     fn keys(&self, signed: &[(Signature, B256)]) -> Vec<Option<Coordinates>> {
         let mut indices = Vec::with_capacity(signed.len());
         let mut numbers = Vec::with_capacity(signed.len());
-        let mut inverses = Vec::with_capacity(signed.len());
+        let mut rs = Vec::with_capacity(signed.len());
         for (i, (signature, hash)) in signed.iter().enumerate() {
             if let Some(r) = scalar::from_number(&signature.r())
                 && let Some(s) = scalar::from_number(&signature.s())
                 && signature.s() <= HALF_ORDER
             {
                 indices.push(i);
-                inverses.push(r);
+                rs.push(r);
                 numbers.push((s, scalar::from_hash(hash)));
             }
         }
         let mut keys = vec![None; signed.len()];
-        if indices.is_empty() || scalar::invert_all(&mut inverses).is_none() {
+        // None of them is zero; there may be none at all.
+        let Some(inverses) = Option::<Vec<_>>::from(Scalar::batch_invert(rs.as_slice())) else {
             return keys;
-        }
+        };
         let parts = indices.iter().zip(numbers.iter().zip(&inverses));
         let terms: Vec<_> = parts
             .map(|(&i, ((s, z), inverse))| Terms {

@@ -247,20 +247,7 @@ async fn jobs_are_for_listed_tokens_and_each_sees_its_own_alone() {
     let request =
         serde_json::from_value(json!({ "name": "joint", "datanets": [1], "training": { "rank": 2 } }))
             .unwrap();
-    let trained = crate::ModelRecord {
-        model: Some(1),
-        datasets: vec![],
-        adapter_hash: B256::ZERO,
-        training_hash: B256::ZERO,
-        checkpoint_root: B256::ZERO,
-        loss_first: 1.0,
-        loss_last: 0.5,
-        held_out: vec![],
-        rows: vec![crate::RowRef { contribution: 1, row: 0 }; 60],
-        duplicates: 0,
-        misfits: 0,
-        seconds: vec![],
-    };
+    let trained = stub::trained(60);
     let ready = crate::TrainingState::Ready;
     let record = crate::TrainingRecord { request, state: ready, trained: Some(trained) };
     shared.journal.put_training(&record).unwrap();

@@ -194,8 +194,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::ModelRecord;
-    use alloy_primitives::B256;
+    use crate::stub;
 
     fn training(name: &str, datanet: u64, state: TrainingState) -> TrainingRecord {
         let request =
@@ -242,30 +241,13 @@ mod tests {
         assert_eq!(order().unwrap().state, TrainingState::Queued);
     }
 
-    fn trained() -> ModelRecord {
-        ModelRecord {
-            model: Some(1),
-            datasets: vec![],
-            adapter_hash: B256::ZERO,
-            training_hash: B256::ZERO,
-            checkpoint_root: B256::ZERO,
-            loss_first: 1.0,
-            loss_last: 0.5,
-            held_out: vec![],
-            rows: vec![],
-            duplicates: 0,
-            misfits: 0,
-            seconds: vec![],
-        }
-    }
-
     #[test]
     fn training_on_its_way_to_the_chain_cannot_be_cancelled() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(&folder.path().join("journal.redb")).unwrap();
         let queued = training("a", 1, TrainingState::Queued);
         journal.admit_training(&queued, 2).unwrap();
-        let on_its_way = TrainingRecord { trained: Some(trained()), ..queued };
+        let on_its_way = TrainingRecord { trained: Some(stub::trained(0)), ..queued };
         assert!(journal.go_on_training(&on_its_way).unwrap());
         let refused = journal.cancel_training("a").unwrap_err();
         assert!(
@@ -286,7 +268,7 @@ mod tests {
         journal.admit_training(&new, 2).unwrap();
         assert!(!journal.training_goes_on(&old.request).unwrap());
         journal.fail_training(&old.request, "no rows".into()).unwrap();
-        let ready = TrainingRecord { state: TrainingState::Ready, trained: Some(trained()), ..old };
+        let ready = TrainingRecord { state: TrainingState::Ready, trained: Some(stub::trained(0)), ..old };
         assert!(!journal.go_on_training(&ready).unwrap());
         assert_eq!(journal.training("a").unwrap(), Some(new.clone()), "the acknowledged order stands");
         assert_eq!(journal.unfinished_trainings().unwrap(), [new]);

@@ -44,23 +44,6 @@ pub(crate) fn from_hash(hash: &B256) -> Scalar {
     <Scalar as Reduce<k256::U256>>::reduce_bytes(&hash.0.into())
 }
 
-/// Replaces each by its inverse for the price of one and three products each. `None` if one is zero.
-pub(crate) fn invert_all(scalars: &mut [Scalar]) -> Option<()> {
-    let mut product = Scalar::ONE;
-    let mut before = Vec::with_capacity(scalars.len());
-    for scalar in &*scalars {
-        before.push(product);
-        product *= scalar;
-    }
-    let mut inverse = Option::<Scalar>::from(product.invert())?;
-    for (scalar, before) in scalars.iter_mut().zip(before).rev() {
-        let next = inverse * *scalar;
-        *scalar = inverse * before;
-        inverse = next;
-    }
-    Some(())
-}
-
 fn words(scalar: &Scalar) -> U256 {
     U256::from_be_bytes::<32>(scalar.to_repr().into())
 }

@@ -47,9 +47,7 @@ impl Product {
                 z.0[i + j + 1] = _mm512_madd52hi_epu64(z.0[i + j + 1], a.0[i], a.0[j]);
             }
         }
-        for limb in &mut z.0 {
-            *limb = _mm512_add_epi64(*limb, *limb);
-        }
+        let mut z = z.twice();
         for i in 0..5 {
             z.0[2 * i] = _mm512_madd52lo_epu64(z.0[2 * i], a.0[i], a.0[i]);
             z.0[2 * i + 1] = _mm512_madd52hi_epu64(z.0[2 * i + 1], a.0[i], a.0[i]);
