@@ -7,7 +7,7 @@ projects and stores each row, and its rate counts that too. Processor seconds a 
 are shared, where time on the clock says little.
 
 Beside the rates it prints the floor: the multiplications of forward and backward through frozen weights at the
-rate at which this machine multiplies matrices of these sizes, measured in the same rounds.
+rate at which libtorch multiplies matrices of these sizes, measured in the same rounds.
 """
 
 import json
@@ -130,7 +130,7 @@ def measure(program, gguf, rounds=8, rows=64, threads=None):
     for name, build in (("plain", plain), ("dattri", dattri), ("kronfluence", kronfluence)):
         peers[name] = build(SmolLm2(gguf, adapter(), 2.0))
     our = ours(program, gguf, threads)
-    rates = {name: [] for name in ("ours", "ours_gradients", *peers)}
+    rates = {name: [] for name in ("ours", *peers)}
     cpu = {name: [] for name in ("ours", *peers)}
     floor = []
     for turn in range(rounds):
@@ -140,7 +140,6 @@ def measure(program, gguf, rounds=8, rows=64, threads=None):
         found = our(tokens)
         rates["ours"].append(found["rows_per_s"])
         cpu["ours"].append(found["cpu_s_per_row"])
-        rates["ours_gradients"].append(found["gradients_rows_per_s"])
         torch.set_num_threads(threads)
         for name, run in peers.items() if turn % 2 == 0 else ():
             # kronfluence takes one more gradient, of its query.

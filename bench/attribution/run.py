@@ -106,10 +106,10 @@ def transformer(attributor):
         found = last_json([attributor, "evaluate", "--texts", file.name, "--subsets", "96"])
     result = {"lds.transformer.subsets": found["publish"]["samples"], "lds.transformer.seconds": found["seconds"]}
     for method in found["methods"]:
-        name = f"lds.transformer.{method['name']}"
+        name = f"lds.transformer.{method['method']}"
         result[name], result[name + "_interval"] = method["lds"], [method["low"], method["high"]]
         print("transformer %s: LDS %.3f [%.3f, %.3f]"
-              % (method["name"], method["lds"], method["low"], method["high"]), flush=True)
+              % (method["method"], method["lds"], method["low"], method["high"]), flush=True)
     return result
 
 

@@ -1,5 +1,6 @@
 //! The vocabulary's end of the model: losses, and what comes back from them.
 
+use openledger_matmul::{Right, add_mm, mm_into, strided};
 use tch::{Kind, Tensor};
 
 use crate::{
@@ -9,8 +10,8 @@ use crate::{
     transformer::BaseModel,
 };
 
-/// Positions whose logits are held at a time.
-const POSITIONS: i64 = 128;
+/// Logits that are held at a time: what stays near the processor while they become probabilities.
+const LOGITS: i64 = 1 << 20;
 
 /// `[N]` losses of the last layer's output `[M, d]`, and the gradient of their sum in it.
 pub(super) fn losses_and_gradient(
@@ -23,30 +24,50 @@ pub(super) fn losses_and_gradient(
     let picked = hidden.f_index_select(0, &batch.positions)?;
     let (inverse, normed) = normalise(&picked, config.rms_epsilon)?;
     let input = normed.f_mul(weight)?;
-    let count = picked.size()[0];
-    let options = (Kind::Float, hidden.device());
-    let held = POSITIONS.min(count);
-    let logits = Tensor::f_empty([held, config.vocab_size as i64], options)?;
-    let softmax = logits.f_empty_like()?;
-    let losses = Tensor::f_empty([count], options)?;
-    let at_input = input.f_empty_like()?;
-    for from in (0..count).step_by(POSITIONS as usize) {
-        let size = held.min(count - from);
-        let (logits, mut softmax) = (logits.f_narrow(0, 0, size)?, softmax.f_narrow(0, 0, size)?);
-        let targets = batch.targets.f_narrow(0, from, size)?.f_unsqueeze(1)?;
-        let _ = input.f_narrow(0, from, size)?.f_mm_out(&logits, &embedding.f_transpose(0, 1)?)?;
-        let _ = logits.f_internal_log_softmax_out(&softmax, -1, false)?;
-        let found = softmax.f_gather(1, &targets, false)?.f_neg()?.f_squeeze_dim(1)?;
-        losses.f_narrow(0, from, size)?.f_copy_(&found)?;
-        // In place: the logarithms become the derivative, probabilities less one at the target.
-        let _ = softmax.f_exp_()?;
-        let _ = softmax.f_scatter_add_(1, &targets, &Tensor::f_full([size, 1], -1.0, options)?)?;
-        let _ = softmax.f_mm_out(&at_input.f_narrow(0, from, size)?, embedding)?;
-    }
+    let Softmax { log_sum, mean } = Softmax::of(&input, embedding)?;
+    let targets = embedding.f_index_select(0, &batch.targets)?;
+    let at_target = input.f_mul(&targets)?.f_sum_dim_intlist(-1i64, false, Kind::Float)?;
+    let losses = log_sum.f_sub(&at_target)?;
     let weights = batch.weights.f_unsqueeze(1)?;
-    let at_normed = at_input.f_mul(&weights)?.f_mul(weight)?;
+    let at_normed = mean.f_sub(&targets)?.f_mul(&weights)?.f_mul(weight)?;
     let mut at_picked = Tensor::f_zeros_like(&picked)?;
     normalise_back(&mut at_picked, at_normed, &normed, &inverse)?;
     let back = Tensor::f_zeros_like(hidden)?.f_index_copy(0, &batch.positions, &at_picked)?;
     Ok((batch.row_losses(&losses)?, back))
+}
+
+/// What the losses need of the probabilities of all tokens at some positions.
+struct Softmax {
+    /// `[M]`: the logarithm of the sum of the logits' exponentials.
+    log_sum: Tensor,
+    /// `[M, d]`: the mean embedding under the probabilities.
+    mean: Tensor,
+}
+
+impl Softmax {
+    /// Of the products of `[M, d]` with `[vocabulary, d]`, a part of the vocabulary at a time: sums are kept
+    /// relative to the largest logit so far (Milakov and Gimelshein, "Online normalizer calculation for softmax").
+    fn of(input: &Tensor, embedding: &Tensor) -> Result<Self, ModelError> {
+        let (count, vocabulary) = (input.size()[0], embedding.size()[0]);
+        let part = (LOGITS / count.max(1)).clamp(1, vocabulary);
+        let held = strided(count, part, input.device())?;
+        let mut largest = input.f_new_full([count, 1], f64::NEG_INFINITY, (Kind::Float, input.device()))?;
+        let mut sum = largest.f_zeros_like()?;
+        let mut mean = input.f_zeros_like()?;
+        for from in (0..vocabulary).step_by(part as usize) {
+            let size = part.min(vocabulary - from);
+            let tokens = embedding.f_narrow(0, from, size)?;
+            let mut logits = held.f_narrow(1, 0, size)?;
+            mm_into(&mut logits, input, Right::Transposed(&tokens))?;
+            let now = logits.f_amax(-1i64, true)?.f_maximum(&largest)?;
+            let shrunk = largest.f_sub(&now)?.f_exp()?;
+            largest = now;
+            let _ = logits.f_sub_(&largest)?.f_exp_()?;
+            let added = logits.f_sum_dim_intlist(-1i64, true, Kind::Float)?;
+            sum = sum.f_mul_(&shrunk)?.f_add_(&added)?;
+            add_mm(&mut mean.f_mul_(&shrunk)?, &logits, Right::Plain(&tokens))?;
+        }
+        let log_sum = sum.f_log()?.f_add_(&largest)?.f_squeeze_dim(1)?;
+        Ok(Self { log_sum, mean: mean.f_div_(&sum)? })
+    }
 }

@@ -1,5 +1,6 @@
 //! One layer, forward with what its backward needs, and backward.
 
+use openledger_matmul::{Right, add_mm, mm};
 use tch::{Kind, Tensor};
 
 use crate::{
@@ -111,21 +112,21 @@ impl Merged {
     ) -> Result<Kept, ModelError> {
         let heads = Heads::new(config, shape);
         let (inverse_1, normed_1) = normalise(hidden, config.rms_epsilon)?;
-        let qkv = normed_1.f_mm(&self.qkv.f_transpose(0, 1)?)?;
+        let qkv = mm(&normed_1, Right::Transposed(&self.qkv))?;
         heads.turn(&qkv, &tables.turn)?;
         let (q, k, v) = heads.split(&qkv)?;
         let scale = (config.head_width() as f64).powf(-0.5);
         let scores = tables.mask.f_baddbmm(&q, &k.f_transpose(1, 2)?, 1.0, scale)?;
         let weights = scores.f_softmax(-1, Kind::Float)?;
         let mixed = heads.merge(&weights.f_bmm(&v)?)?;
-        let _ = hidden.f_addmm_(&mixed, &layer.o.f_transpose(0, 1)?)?;
+        add_mm(hidden, &mixed, Right::Transposed(&layer.o))?;
 
         let (inverse_2, normed_2) = normalise(hidden, config.rms_epsilon)?;
-        let gate_up = normed_2.f_mul(&layer.ffn_norm)?.f_mm(&layer.gate_up.f_transpose(0, 1)?)?;
+        let gate_up = mm(&normed_2.f_mul(&layer.ffn_norm)?, Right::Transposed(&layer.gate_up))?;
         let width = config.d_ff as i64;
         let gated = gate_up.f_narrow(1, 0, width)?.f_silu()?;
         let active = gated.f_mul(&gate_up.f_narrow(1, width, width)?)?;
-        let _ = hidden.f_addmm_(&active, &layer.down.f_transpose(0, 1)?)?;
+        add_mm(hidden, &active, Right::Transposed(&layer.down))?;
         Ok(Kept { inverse_1, normed_1, q, k, v, weights, inverse_2, normed_2, gate_up, gated })
     }
 
@@ -139,17 +140,18 @@ impl Merged {
         further: bool,
     ) -> Result<[Tensor; 4], ModelError> {
         let width = config.d_ff as i64;
-        let at_active = back.f_mm(&layer.down)?;
-        let at_gate_up = kept.gate_up.f_empty_like()?;
-        let (gate, up) = (kept.gate_up.f_narrow(1, 0, width)?, kept.gate_up.f_narrow(1, width, width)?);
-        let _ = at_active.f_mul_out(&at_gate_up.f_narrow(1, width, width)?, &kept.gated)?;
+        let at_active = mm(back, Right::Plain(&layer.down))?;
+        // What came in makes way for what comes back, while it is near.
+        let at_gate_up = kept.gate_up;
+        let (gate, up) = (at_gate_up.f_narrow(1, 0, width)?, at_gate_up.f_narrow(1, width, width)?);
         let at_gated = at_active.f_mul(&up)?;
-        let _ = gate.f_silu_backward_grad_input(&at_gate_up.f_narrow(1, 0, width)?, &at_gated)?;
-        let at_normed = at_gate_up.f_mm(&layer.gate_up)?.f_mul(&layer.ffn_norm)?;
+        let _ = at_active.f_mul_out(&up, &kept.gated)?;
+        let _ = gate.f_silu_backward_grad_input(&gate, &at_gated)?;
+        let at_normed = mm(&at_gate_up, Right::Plain(&layer.gate_up))?.f_mul(&layer.ffn_norm)?;
         normalise_back(back, at_normed, &kept.normed_2, &kept.inverse_2)?;
 
         let heads = Heads::new(config, shape);
-        let at_mixed = heads.group(&back.f_mm(&layer.o)?)?;
+        let at_mixed = heads.group(&mm(back, Right::Plain(&layer.o))?)?;
         let at_v = kept.weights.f_transpose(1, 2)?.f_bmm(&at_mixed)?;
         let at_weights = at_mixed.f_bmm(&kept.v.f_transpose(1, 2)?)?;
         let at_scores =
@@ -161,7 +163,7 @@ impl Merged {
 
         let gradients = self.adapter_gradients(config, shape, &at_qkv, &kept.normed_1)?;
         if further {
-            let at_normed = at_qkv.f_mm(&self.qkv)?;
+            let at_normed = mm(&at_qkv, Right::Plain(&self.qkv))?;
             normalise_back(back, at_normed, &kept.normed_1, &kept.inverse_1)?;
         }
         Ok(gradients)

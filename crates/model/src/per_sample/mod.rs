@@ -4,8 +4,8 @@
 //! came back at its output. So nothing else is kept of the backward: frozen weights get no gradient, no
 //! copy of the adapter is made for each sequence, and A and B are merged into the weights beforehand.
 //! Residuals are added inside the matrix products, the gate and up matrices are one product and the
-//! query, key and value matrices another, and the vocabulary's softmax is turned into its own derivative
-//! in place, a few positions at a time.
+//! query, key and value matrices another, and the vocabulary's softmax is never held whole: a part of it at
+//! a time adds to what comes back.
 
 mod head;
 mod layer;

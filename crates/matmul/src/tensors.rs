@@ -1,0 +1,211 @@
+//! Products of tensors.
+
+use std::sync::LazyLock;
+
+use tch::{Device, Kind, TchError, Tensor};
+
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::{Avx512, Factor, Left, Product};
+
+/// Rows below which copying the right factor costs more than is saved.
+const WORTH_COPYING: i64 = 64;
+
+/// The right factor of a product.
+#[derive(Debug, Clone, Copy)]
+pub enum Right<'a> {
+    /// `[inner, columns]`
+    Plain(&'a Tensor),
+    /// `[columns, inner]`: its transpose is multiplied with.
+    Transposed(&'a Tensor),
+}
+
+impl Right<'_> {
+    fn matrix(&self) -> Result<Tensor, TchError> {
+        match self {
+            Self::Plain(matrix) => Ok(matrix.shallow_clone()),
+            Self::Transposed(matrix) => matrix.f_transpose(0, 1),
+        }
+    }
+
+    fn columns(&self) -> i64 {
+        let (matrix, dimension) = match self {
+            Self::Plain(matrix) => (matrix, 1),
+            Self::Transposed(matrix) => (matrix, 0),
+        };
+        matrix.size().get(dimension).copied().unwrap_or(0)
+    }
+}
+
+/// `left · right`, `[rows, columns]`.
+pub fn mm(left: &Tensor, right: Right<'_>) -> Result<Tensor, TchError> {
+    let rows = left.size().first().copied().unwrap_or(0);
+    let mut product = strided(rows, right.columns(), left.device())?;
+    mm_into(&mut product, left, right)?;
+    Ok(product)
+}
+
+/// Room for an f32 matrix whose rows lie well in the processor's caches: further apart than they are long where they
+/// would begin a multiple of 4 KiB apart.
+pub fn strided(rows: i64, columns: i64, device: Device) -> Result<Tensor, TchError> {
+    let stride = if columns % 1024 == 0 { columns.saturating_add(16) } else { columns };
+    Tensor::f_empty([rows, stride], (Kind::Float, device))?.f_narrow(1, 0, columns)
+}
+
+/// Writes `left · right` into `product`.
+pub fn mm_into(product: &mut Tensor, left: &Tensor, right: Right<'_>) -> Result<(), TchError> {
+    if !multiplied(product, left, right, false) {
+        let _ = left.f_mm_out(product, &right.matrix()?)?;
+    }
+    Ok(())
+}
+
+/// Adds `left · right` to `sum`.
+pub fn add_mm(sum: &mut Tensor, left: &Tensor, right: Right<'_>) -> Result<(), TchError> {
+    if !multiplied(sum, left, right, true) {
+        let _ = sum.f_addmm_(left, &right.matrix()?)?;
+    }
+    Ok(())
+}
+
+/// The instructions, where the processor has them and libtorch is not asked to go without.
+#[cfg(target_arch = "x86_64")]
+static AVX512: LazyLock<Option<Avx512>> = LazyLock::new(|| {
+    let allowed = std::env::var_os("ATEN_CPU_CAPABILITY").is_none_or(|wanted| wanted == "avx512");
+    Avx512::new().filter(|_| allowed)
+});
+
+/// Multiplies if it can; libtorch says what is wrong with what it cannot.
+#[cfg(target_arch = "x86_64")]
+fn multiplied(product: &Tensor, left: &Tensor, right: Right<'_>, add: bool) -> bool {
+    let Some(avx512) = *AVX512 else { return false };
+    let (Right::Plain(matrix) | Right::Transposed(matrix)) = right;
+    let [Some(a), Some(b), Some(c)] = [left, matrix, product].map(Matrix::of) else { return false };
+    let (inner, columns) = match right {
+        Right::Plain(_) => (b.rows, b.columns),
+        Right::Transposed(_) => (b.columns, b.rows),
+    };
+    if a.rows < WORTH_COPYING as usize || (a.columns, a.rows, columns) != (inner, c.rows, c.columns) {
+        return false;
+    }
+    if c.overlaps(&a) || c.overlaps(&b) {
+        return false;
+    }
+    // SAFETY: the tensors live until this returns, and are of so many numbers; nothing else writes to them, and
+    // what is written to is neither of the others.
+    #[allow(unsafe_code)]
+    let (a_values, b_values, c_values) = unsafe {
+        let (a, b) = (std::slice::from_raw_parts(a.at, a.len), std::slice::from_raw_parts(b.at, b.len));
+        (a, b, std::slice::from_raw_parts_mut(c.at.cast_mut(), c.len))
+    };
+    let left = Left { values: a_values, rows: a.rows, columns: a.columns, stride: a.stride };
+    let right = match right {
+        Right::Plain(_) => Factor::Rows { values: b_values, stride: b.stride },
+        Right::Transposed(_) => Factor::Columns { values: b_values, stride: b.stride },
+    };
+    avx512.multiply(left, right, Product { values: c_values, columns, stride: c.stride, add });
+    true
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn multiplied(_: &Tensor, _: &Tensor, _: Right<'_>, _: bool) -> bool {
+    false
+}
+
+/// An f32 matrix in memory, its rows one after the other.
+#[cfg(target_arch = "x86_64")]
+struct Matrix {
+    at: *const f32,
+    /// Numbers from the first to the last.
+    len: usize,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Matrix {
+    /// `None` of what has another form, is empty, or is to be differentiated.
+    fn of(tensor: &Tensor) -> Option<Self> {
+        let plain = tensor.device() == Device::Cpu
+            && tensor.kind() == Kind::Float
+            && !tensor.is_sparse()
+            && !tensor.is_mkldnn()
+            && !tensor.is_neg()
+            && !tensor.requires_grad();
+        if !plain {
+            return None;
+        }
+        let (&[rows, columns], &[stride, 1]) = (tensor.size().as_slice(), tensor.stride().as_slice()) else {
+            return None;
+        };
+        let (rows, columns) = (usize::try_from(rows).ok()?, usize::try_from(columns).ok()?);
+        let stride = usize::try_from(stride).ok()?;
+        let len = rows.checked_sub(1)?.checked_mul(stride)?.checked_add(columns)?;
+        let at: *const f32 = tensor.data_ptr().cast_const().cast();
+        (columns > 0 && stride >= columns && !at.is_null()).then_some(Self { at, len, rows, columns, stride })
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        let (from, to) = (self.at, self.at.wrapping_add(self.len));
+        from < other.at.wrapping_add(other.len) && other.at < to
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn random(rows: i64, columns: i64) -> Tensor {
+        Tensor::rand([rows, columns], (Kind::Float, Device::Cpu)) - 0.5
+    }
+
+    fn close(found: &Tensor, expected: &Tensor) {
+        assert_eq!(found.size(), expected.size());
+        let off = (found - expected).abs().max().double_value(&[]);
+        assert!(off < 1e-4, "{off}");
+    }
+
+    #[test]
+    fn products_are_those_of_libtorch() {
+        for (rows, inner, columns) in
+            [(128, 64, 96), (127, 600, 1024), (70, 1, 1), (5, 30, 40), (64, 577, 33)]
+        {
+            let (a, b, c) = (random(rows, inner), random(inner, columns), random(rows, columns));
+            let b_by_columns = b.transpose(0, 1).contiguous();
+            let expected = a.mm(&b);
+            close(&mm(&a, Right::Plain(&b)).unwrap(), &expected);
+            close(&mm(&a, Right::Transposed(&b_by_columns)).unwrap(), &expected);
+            let mut sum = c.copy();
+            add_mm(&mut sum, &a, Right::Transposed(&b_by_columns)).unwrap();
+            close(&sum, &(&c + &expected));
+            // A part of a wider matrix: what is beside it stays.
+            let wide = Tensor::ones([rows, columns + 7], (Kind::Float, Device::Cpu));
+            mm_into(&mut wide.narrow(1, 3, columns), &a, Right::Plain(&b)).unwrap();
+            close(&wide.narrow(1, 3, columns), &expected);
+            assert_eq!(wide.narrow(1, 0, 3).sum(Kind::Double).double_value(&[]), 3.0 * rows as f64);
+            assert_eq!(wide.narrow(1, columns + 3, 4).sum(Kind::Double).double_value(&[]), 4.0 * rows as f64);
+        }
+    }
+
+    #[test]
+    fn other_forms_go_to_libtorch() {
+        let (a, b) = (random(128, 64), random(64, 96));
+        let expected = a.mm(&b);
+        close(&mm(&a.transpose(0, 1).contiguous().transpose(0, 1), Right::Plain(&b)).unwrap(), &expected);
+        let differentiable = b.set_requires_grad(true);
+        close(&tch::no_grad(|| mm(&a, Right::Plain(&differentiable))).unwrap(), &expected);
+        let none = random(0, 64);
+        assert_eq!(mm(&none, Right::Plain(&differentiable.detach())).unwrap().size(), [0, 96]);
+    }
+
+    #[test]
+    fn factors_that_do_not_fit_are_an_error() {
+        let (a, b) = (random(128, 64), random(63, 96));
+        assert!(mm(&a, Right::Plain(&b)).is_err());
+        assert!(mm(&a, Right::Transposed(&b)).is_err());
+        assert!(add_mm(&mut random(128, 95), &a, Right::Plain(&random(64, 96))).is_err());
+        assert!(mm(&a, Right::Plain(&random(64, 96).reshape([64, 96, 1]))).is_err());
+        assert!(add_mm(&mut a.shallow_clone(), &a, Right::Plain(&random(64, 96))).is_err());
+    }
+}
