@@ -4,15 +4,18 @@
 mod case;
 mod challenge;
 mod evaluate;
+mod explain;
 mod form;
 mod gaming;
 mod judge;
 mod lds;
+mod model;
 mod pinned;
 mod preview;
 mod processor;
 mod query;
 mod replay;
+mod rows;
 mod scores;
 mod serve;
 mod spans;
@@ -47,6 +50,7 @@ enum ToolCommand {
     Lds(lds::LdsArguments),
     Store(store::StoreArguments),
     Query(query::QueryArguments),
+    Explain(explain::ExplainArguments),
     Evaluate(evaluate::EvaluateArguments),
     Gaming(gaming::GamingArguments),
     Spans(spans::SpansArguments),
@@ -54,7 +58,7 @@ enum ToolCommand {
 }
 
 impl ToolCommand {
-    const NAMES: [&str; 18] = [
+    const NAMES: [&str; 19] = [
         "verify",
         "challenge",
         "appeal",
@@ -68,6 +72,7 @@ impl ToolCommand {
         "lds",
         "store",
         "query",
+        "explain",
         "evaluate",
         "gaming",
         "spans",
@@ -91,6 +96,7 @@ impl ToolCommand {
             Self::Lds(lds) => lds.run().map(done),
             Self::Store(store) => tokio::task::block_in_place(|| store.run()).map(done),
             Self::Query(query) => tokio::task::block_in_place(|| query.run()).map(done),
+            Self::Explain(explain) => tokio::task::block_in_place(|| explain.run()).map(done),
             Self::Evaluate(evaluate) => tokio::task::block_in_place(|| evaluate.run()).map(done),
             Self::Gaming(gaming) => tokio::task::block_in_place(|| gaming.run()).map(done),
             Self::Throughput(throughput) => tokio::task::block_in_place(|| throughput.run()).map(done),

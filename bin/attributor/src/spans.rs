@@ -1,22 +1,20 @@
 //! `attributor spans`: what an answer quotes, beside what its gradients say.
 
-use std::{fs, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use eyre::{Context, Result, ensure};
+use eyre::{Context, Result};
 use openledger_attribution::{ClusterConfig, ClusterRow, Clusters};
 use openledger_spans::{QuoteConfig, Quotes, SpanIndex, merge};
 use serde_json::{Value, json};
 
-/// The largest file that is read, bytes.
-const MAX_FILE_BYTES: u64 = 4 << 30;
+use crate::rows::{RowFiles, read};
 
 /// Find what an answer quotes word for word, and from whose rows.
 #[derive(Debug, Args)]
 pub(crate) struct SpansArguments {
-    /// A file with a row a line, in the order of their commitment; may be given several times.
-    #[arg(long, value_name = "FILE", required = true)]
-    rows: Vec<PathBuf>,
+    #[command(flatten)]
+    rows: RowFiles,
     /// The answer.
     #[arg(long, value_name = "TEXT")]
     answer: String,
@@ -34,8 +32,8 @@ pub(crate) struct SpansArguments {
 impl SpansArguments {
     /// Prints one line of JSON: the quotes, and both lenses side by side.
     pub(crate) fn run(self) -> Result<()> {
-        let texts = self.rows.iter().map(read).collect::<Result<Vec<String>>>()?;
-        let rows: Vec<&str> = texts.iter().flat_map(|text| text.lines()).collect();
+        let texts = self.rows.read()?;
+        let rows = texts.rows();
         let listed: Vec<ClusterRow<'_>> =
             (0..).zip(&rows).map(|(at, &text)| ClusterRow { text, priority: (at, 0) }).collect();
         let clusters = Clusters::find(&listed, ClusterConfig::default(), &[])?;
@@ -71,13 +69,7 @@ impl SpansArguments {
     }
 }
 
-fn read(path: &PathBuf) -> Result<String> {
-    let bytes = fs::metadata(path).wrap_err_with(|| path.display().to_string())?.len();
-    ensure!(bytes <= MAX_FILE_BYTES, "{}: over {MAX_FILE_BYTES} bytes", path.display());
-    fs::read_to_string(path).wrap_err_with(|| path.display().to_string())
-}
-
-fn shares(path: &PathBuf, rows: usize) -> Result<Vec<(usize, u32)>> {
+fn shares(path: &Path, rows: usize) -> Result<Vec<(usize, u32)>> {
     let list: Vec<Value> = serde_json::from_str(&read(path)?).wrap_err_with(|| path.display().to_string())?;
     let share = |value: &Value| {
         let row = usize::try_from(value["row"].as_u64()?).ok().filter(|row| *row < rows)?;

@@ -2,17 +2,18 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod program;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
 use openledger_attribution::retraining::{Array, write_floats};
-use serde_json::Value;
+use program::{PROGRAM, complaint, files, said};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_attributor-torch");
 const DIMENSION: usize = 64;
 
 fn number(row: usize, place: usize) -> f32 {
@@ -34,23 +35,6 @@ fn write(store: &Path, input: &Path, rows_per_shard: &str) -> Command {
     command.args(["store", "write", "--rows-per-shard", rows_per_shard]);
     command.arg("--folder").arg(store).arg("--input").arg(input);
     command
-}
-
-fn said(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn complaint(output: &Output) -> String {
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn files(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    names
 }
 
 #[test]

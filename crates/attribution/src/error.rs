@@ -27,6 +27,14 @@ pub enum AttributionError {
     /// Shards could not be read or written.
     #[error("score store: {0}; check space and permissions")]
     Objects(#[from] object_store::Error),
+    /// A file beside a store's shards is damaged, or of another model, rows or format.
+    #[error("{path}: {what}")]
+    StoreFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        what: String,
+    },
     /// A NumPy archive is damaged or not of the expected form.
     #[error("{path}: {what}")]
     Archive {

@@ -4,7 +4,10 @@
 //! take batches, with one copy of the weights between them.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -70,9 +73,10 @@ pub fn gradients(
     let engine = PerSample::new(model, adapter)?;
     let mut taken = Taken::new(sequences.len(), engine.n_parameters());
     for batch in batches(sequences) {
-        taken.add(&batch, rows_of(&engine, cache, sequences, &batch)?);
+        let (values, losses) = rows_of(&engine, cache, sequences, &batch)?;
+        taken.add(&batch, &values, &losses);
     }
-    taken.finish()
+    Ok(taken.finish())
 }
 
 /// As [`gradients`], by so many threads of one libtorch thread each, and without a prefix cache.
@@ -82,41 +86,70 @@ pub fn gradients_on_threads(
     sequences: &[&Sequence],
     threads: usize,
 ) -> Result<Gradients, AttributionError> {
+    let mut taken = Taken::new(sequences.len(), adapter.n_parameters());
+    each_gradient_on_threads(model, adapter, sequences, threads, |batch, values, losses| {
+        taken.add(batch, values, losses);
+        Ok(())
+    })?;
+    Ok(taken.finish())
+}
+
+/// As [`gradients_on_threads`], but holds no more than a few batches: each is handed to `each`, on the thread that calls,
+/// while the next are computed. It is given the sequences' indices, their gradients one after the other, and their losses.
+/// Shorter sequences come first, else their order is kept, but for batches that threads overtake each other with.
+/// Ends with the first error, of a batch or of `each`.
+pub fn each_gradient_on_threads(
+    model: &BaseModel,
+    adapter: &Adapter,
+    sequences: &[&Sequence],
+    threads: usize,
+    mut each: impl FnMut(&[usize], &[f32], &[f64]) -> Result<(), AttributionError>,
+) -> Result<(), AttributionError> {
     let batches = batches(sequences);
     let next = AtomicUsize::new(0);
-    let mut taken = Taken::new(sequences.len(), adapter.n_parameters());
     let workers: Vec<(BaseModel, Adapter)> = (0..threads.clamp(1, batches.len().max(1)))
         .map(|_| {
             let tensors = adapter.tensors().iter().map(tch::Tensor::shallow_clone).collect();
             Ok((model.share(), adapter.with_tensors(tensors)?))
         })
         .collect::<Result<_, AttributionError>>()?;
-    let parts = thread::scope(|scope| {
+    thread::scope(|scope| {
         let (batches, next) = (&batches, &next);
+        let (done, taken) = mpsc::sync_channel(workers.len());
+        let work = |model: &BaseModel, adapter: &Adapter, done: mpsc::SyncSender<_>| {
+            openledger_model::set_num_threads(1);
+            let engine = PerSample::new(model, adapter)?;
+            let mut cache = PrefixCache::new(0, 0);
+            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                // Nobody takes it any more after an error.
+                if done.send((batch, rows_of(&engine, &mut cache, sequences, batch)?)).is_err() {
+                    break;
+                }
+            }
+            Ok::<_, AttributionError>(())
+        };
         let running: Vec<_> = workers
             .into_iter()
             .map(|(model, adapter)| {
+                let done = done.clone();
                 scope.spawn(move || {
-                    openledger_model::set_num_threads(1);
-                    let engine = PerSample::new(&model, &adapter)?;
-                    let mut cache = PrefixCache::new(0, 0);
-                    let mut parts = Vec::new();
-                    while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        parts.push((batch, rows_of(&engine, &mut cache, sequences, batch)?));
+                    let outcome = work(&model, &adapter, done);
+                    if outcome.is_err() {
+                        next.store(batches.len(), Ordering::Relaxed);
                     }
-                    Ok::<_, AttributionError>(parts)
+                    outcome
                 })
             })
             .collect();
-        running.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-    });
-    for part in parts {
-        let part = part.map_err(|_| AttributionError::Invalid("a gradient thread panicked".into()))??;
-        for (batch, rows) in part {
-            taken.add(batch, rows);
+        drop(done);
+        let handed =
+            taken.into_iter().try_for_each(|(batch, (values, losses))| each(batch, &values, &losses));
+        let ended: Vec<_> = running.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        for outcome in ended {
+            outcome.map_err(|_| AttributionError::Invalid("a gradient thread panicked".into()))??;
         }
-    }
-    taken.finish()
+        handed
+    })
 }
 
 /// Gradients and losses of a batch.
@@ -132,7 +165,11 @@ fn rows_of(
     let found = engine.gradients(&batch, cache)?;
     let matrix = found.gradients.f_to_device(Device::Cpu)?.f_contiguous()?;
     let losses = found.losses.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
-    Ok((Vec::<f32>::try_from(&matrix.f_reshape([-1])?)?, Vec::<f64>::try_from(&losses)?))
+    let values = Vec::<f32>::try_from(&matrix.f_reshape([-1])?)?;
+    if !values.iter().all(|v| v.is_finite()) {
+        return Err(AttributionError::Invalid("a gradient is not finite".into()));
+    }
+    Ok((values, Vec::<f64>::try_from(&losses)?))
 }
 
 /// Sequences of like length together, each batch of at most [`BATCH_TOKENS`] or one sequence.
@@ -162,18 +199,15 @@ impl Taken {
         Self { parameters, values: vec![0.0; n * parameters], losses: vec![0.0; n] }
     }
 
-    fn add(&mut self, batch: &[usize], (values, losses): Rows) {
+    fn add(&mut self, batch: &[usize], values: &[f32], losses: &[f64]) {
         for ((&i, row), loss) in batch.iter().zip(values.chunks_exact(self.parameters)).zip(losses) {
             self.values[i * self.parameters..(i + 1) * self.parameters].copy_from_slice(row);
-            self.losses[i] = loss;
+            self.losses[i] = *loss;
         }
     }
 
-    fn finish(self) -> Result<Gradients, AttributionError> {
-        if !self.values.iter().all(|v| v.is_finite()) {
-            return Err(AttributionError::Invalid("a gradient is not finite".into()));
-        }
+    fn finish(self) -> Gradients {
         let Self { parameters, values, losses } = self;
-        Ok(Gradients { n: losses.len(), parameters, values, losses })
+        Gradients { n: losses.len(), parameters, values, losses }
     }
 }

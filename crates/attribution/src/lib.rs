@@ -12,6 +12,7 @@ mod gradients;
 mod influence;
 pub mod language;
 mod limits;
+pub mod model_store;
 mod preview;
 mod projection;
 pub mod retraining;
@@ -22,16 +23,19 @@ mod shares;
 mod sketch;
 mod splitmix;
 mod store;
+mod tensor_file;
 mod vesting;
 
 pub use cholesky::Cholesky;
 pub use clusters::{ClusterConfig, ClusterIndex, ClusterRow, Clusters, Match, Placement};
 pub use error::AttributionError;
-pub use gradients::{Gradients, gradients, gradients_on_threads};
+pub use gradients::{Gradients, each_gradient_on_threads, gradients, gradients_on_threads};
 pub use influence::{Gram, Influence, InfluenceConfig, MAX_ROWS, length};
 pub use limits::{SelfInfluenceCap, cluster_scores, size_factors};
 pub use preview::{AnswerSketch, RowSketch};
-pub use projection::{AnswerQuery, Projection, ProjectionConfig, StoredCurvature};
+pub use projection::{
+    AnswerQuery, MAX_CANDIDATES, MAX_FITTED_ROWS, Projection, ProjectionConfig, StoredCurvature,
+};
 pub use scorer::Scorer;
 pub use scores::{SCORE_SCALE, Scores, score_leaf};
 pub use shares::{MAX_SHARES, Share, ShareConfig, Shares, attribute};

@@ -13,19 +13,24 @@
 //!
 //! Sketch: Charikar et al., "Finding frequent items in data streams" (2002); Hu et al., "GraSS" (2025).
 
+mod curvature;
+mod file;
+mod fit;
 mod query;
 
 use alloy_primitives::{B256, Keccak256};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
-pub use query::{AnswerQuery, StoredCurvature};
+pub use curvature::StoredCurvature;
+pub use fit::MAX_FITTED_ROWS;
+pub use query::{AnswerQuery, MAX_CANDIDATES};
 
-use crate::{error::AttributionError, influence::InfluenceConfig, sketch::Sketch};
+use crate::{error::AttributionError, influence::InfluenceConfig, sketch::Sketch, tensor_file::Numbers};
 
-/// Least mean square of a number, as a part of the mean over all numbers.
-const SQUARE_FLOOR: f64 = 1e-6;
-/// The most rows that a projection is fitted on.
-const MAX_FITTED_ROWS: usize = 4096;
+/// The most buckets of a sketch.
+const MAX_SKETCH: usize = 1 << 20;
+/// Numbers that are hashed at a time.
+const HASHED_NUMBERS: usize = 1 << 14;
 /// Columns of the sketches that are held in f64 at a time.
 const BLOCK_COLUMNS: usize = 4096;
 
@@ -46,6 +51,19 @@ impl Default for ProjectionConfig {
     }
 }
 
+impl ProjectionConfig {
+    fn validate(self, influence: InfluenceConfig) -> Result<(), AttributionError> {
+        let Self { sketch, rank, .. } = self;
+        if rank == 0 || sketch < rank || sketch > MAX_SKETCH {
+            return Err(AttributionError::Invalid(format!("a sketch of {sketch} for {rank} directions")));
+        }
+        if !(influence.damping.is_finite() && influence.damping > 0.0) {
+            return Err(AttributionError::Invalid("damping must be positive".into()));
+        }
+        Ok(())
+    }
+}
+
 /// A fitted projection.
 #[derive(Debug)]
 pub struct Projection {
@@ -61,54 +79,6 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Fits on rows' gradients, one after the other.
-    pub fn fit(
-        values: &[f32],
-        parameters: usize,
-        config: ProjectionConfig,
-        influence: InfluenceConfig,
-    ) -> Result<Self, AttributionError> {
-        let rows = values.len() / parameters.max(1);
-        if rows == 0 || rows * parameters != values.len() || rows > MAX_FITTED_ROWS {
-            let what =
-                format!("{} numbers are not 1 to {MAX_FITTED_ROWS} rows of {parameters}", values.len());
-            return Err(AttributionError::Invalid(what));
-        }
-        if config.rank == 0 || config.sketch < config.rank || config.sketch > 1 << 20 {
-            let ProjectionConfig { sketch, rank, .. } = config;
-            return Err(AttributionError::Invalid(format!("a sketch of {sketch} for {rank} directions")));
-        }
-        if !(influence.damping.is_finite() && influence.damping > 0.0) {
-            return Err(AttributionError::Invalid("damping must be positive".into()));
-        }
-        let weights = if influence.whiten { inverse_root_mean_squares(values, parameters) } else { vec![] };
-        let mut fitted =
-            Self { config, influence, weights, parameters, basis: Tensor::new(), squares: vec![] };
-        let sketches = fitted.sketches(values)?;
-        let double = (Kind::Double, Device::Cpu);
-        let mut gram = Tensor::f_zeros([rows as i64, rows as i64], double)?;
-        for block in blocks(&sketches) {
-            let block = block?;
-            gram = gram.f_addmm(&block, &block.f_transpose(0, 1)?)?;
-        }
-        let (found, vectors) = gram.f_div_scalar(rows as f64)?.f_linalg_eigh("L")?;
-        let found = Vec::<f64>::try_from(&found)?;
-        let largest = found.last().copied().unwrap_or(0.0);
-        // Ascending; a direction without any length has no place.
-        let kept = found.iter().rev().take(config.rank).take_while(|s| **s > 1e-9 * largest).count();
-        if kept == 0 {
-            return Err(AttributionError::Invalid("all gradients are zero".into()));
-        }
-        let first = (rows - kept) as i64;
-        // A direction is the rows' mean weighted by an eigenvector, scaled to length one.
-        let lengths = Tensor::f_from_slice(&found[rows - kept..])?.f_mul_scalar(rows as f64)?.f_sqrt()?;
-        let turn = vectors.f_narrow(1, first, kept as i64)?.f_div(&lengths)?.f_transpose(0, 1)?;
-        let parts = blocks(&sketches).map(|block| Ok(turn.f_matmul(&block?)?.f_to_kind(Kind::Float)?));
-        fitted.basis = Tensor::f_cat(&parts.collect::<Result<Vec<_>, AttributionError>>()?, 1)?;
-        fitted.squares = found[rows - kept..].to_vec();
-        Ok(fitted)
-    }
-
     /// Numbers of a projected row.
     pub fn rank(&self) -> usize {
         self.squares.len()
@@ -139,20 +109,23 @@ impl Projection {
     /// Names the projection in the store that is written with it.
     pub fn hash(&self) -> Result<B256, AttributionError> {
         let mut hasher = Keccak256::new();
-        hasher.update("openledger-projection-v1");
+        hasher.update("openledger-projection-v2");
         let ProjectionConfig { sketch, rank, seed } = self.config;
         for size in [sketch as u64, rank as u64, seed, self.parameters as u64] {
             hasher.update(size.to_be_bytes());
         }
         hasher.update(self.influence.damping.to_be_bytes());
         hasher.update([u8::from(self.influence.whiten), u8::from(self.influence.unit_length)]);
-        for weight in &self.weights {
-            hasher.update(weight.to_le_bytes());
+        for values in [&self.weights, &self.basis_values()?] {
+            values.chunks(HASHED_NUMBERS).for_each(|part| hasher.update(Numbers::F32(part).le_bytes()));
         }
-        for value in Vec::<f32>::try_from(&self.basis.f_reshape([-1])?)? {
-            hasher.update(value.to_le_bytes());
-        }
+        hasher.update(Numbers::F64(&self.squares).le_bytes());
         Ok(hasher.finalize())
+    }
+
+    /// The basis, a direction after the other.
+    fn basis_values(&self) -> Result<Vec<f32>, AttributionError> {
+        Ok(Vec::<f32>::try_from(&self.basis.f_reshape([-1])?)?)
     }
 
     /// `[rows, sketch]` of gradients, one after the other.
@@ -178,27 +151,6 @@ impl Projection {
         }
         Ok(Tensor::f_from_slice(&sketches)?.f_reshape([-1, buckets as i64])?)
     }
-}
-
-/// A matrix in f64, some columns at a time.
-fn blocks(matrix: &Tensor) -> impl Iterator<Item = Result<Tensor, tch::TchError>> + '_ {
-    let columns = matrix.size()[1];
-    (0..columns).step_by(BLOCK_COLUMNS).map(move |from| {
-        matrix.f_narrow(1, from, (columns - from).min(BLOCK_COLUMNS as i64))?.f_to_kind(Kind::Double)
-    })
-}
-
-fn inverse_root_mean_squares(values: &[f32], parameters: usize) -> Vec<f32> {
-    let mut squares = vec![0.0f64; parameters];
-    for row in values.chunks_exact(parameters) {
-        for (sum, v) in squares.iter_mut().zip(row) {
-            *sum += f64::from(*v) * f64::from(*v);
-        }
-    }
-    let n = (values.len() / parameters) as f64;
-    let floor = SQUARE_FLOOR * squares.iter().sum::<f64>() / (n * parameters as f64);
-    let weight = |sum: &f64| sum / n + floor;
-    squares.iter().map(weight).map(|s| if s > 0.0 { (1.0 / s.sqrt()) as f32 } else { 0.0 }).collect()
 }
 
 #[cfg(test)]
@@ -250,7 +202,9 @@ mod tests {
         parameters: usize,
         influence: InfluenceConfig,
     ) -> Vec<f64> {
-        let weights = inverse_root_mean_squares(values, parameters);
+        let mut squares = super::fit::MeanSquares::new(parameters);
+        squares.add(values);
+        let weights = squares.inverse_roots();
         let whitened = |row: &[f32]| -> Vec<f64> {
             row.iter().zip(&weights).map(|(v, w)| f64::from(*v) * f64::from(*w)).collect()
         };

@@ -12,49 +12,11 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::{BLOCK_COLUMNS, Projection};
+use super::{BLOCK_COLUMNS, Projection, StoredCurvature};
 use crate::{cholesky::Cholesky, error::AttributionError};
 
 /// The most rows that are ranked again at a time.
-const MAX_CANDIDATES: usize = 1024;
-
-/// The mean square of a store's projected rows in all directions.
-#[derive(Debug)]
-pub struct StoredCurvature {
-    rows: u64,
-    /// `[rank, rank]` in f64.
-    sum: Tensor,
-}
-
-impl StoredCurvature {
-    /// Of no rows yet, of so many numbers each.
-    pub fn new(rank: usize) -> Result<Self, AttributionError> {
-        let rank = rank as i64;
-        Ok(Self { rows: 0, sum: Tensor::f_zeros([rank, rank], (Kind::Double, Device::Cpu))? })
-    }
-
-    /// Adds projected rows, one after the other.
-    pub fn add(&mut self, rows: &[f32]) -> Result<(), AttributionError> {
-        let rank = self.rank();
-        if rank == 0 || !rows.len().is_multiple_of(rank) || !rows.iter().all(|v| v.is_finite()) {
-            return Err(AttributionError::Invalid(format!("{} numbers are no rows of {rank}", rows.len())));
-        }
-        let rows = Tensor::f_from_slice(rows)?.f_reshape([-1, rank as i64])?.f_to_kind(Kind::Double)?;
-        self.sum = self.sum.f_addmm(&rows.f_transpose(0, 1)?, &rows)?;
-        self.rows += rows.size()[0].unsigned_abs();
-        Ok(())
-    }
-
-    /// Numbers a row.
-    pub fn rank(&self) -> usize {
-        self.sum.size()[0].unsigned_abs() as usize
-    }
-
-    /// Rows that were added.
-    pub const fn rows(&self) -> u64 {
-        self.rows
-    }
-}
+pub const MAX_CANDIDATES: usize = 1024;
 
 /// An answer's side.
 #[derive(Debug)]
@@ -76,8 +38,8 @@ impl Projection {
         gradient: &[f32],
         stored: &StoredCurvature,
     ) -> Result<AnswerQuery<'_>, AttributionError> {
-        if stored.rank() != self.rank() || stored.rows == 0 {
-            let (rows, rank) = (stored.rows, stored.rank());
+        if stored.rank() != self.rank() || stored.rows() == 0 {
+            let (rows, rank) = (stored.rows(), stored.rank());
             let wanted = self.rank();
             return Err(AttributionError::Invalid(format!(
                 "curvature of {rows} rows of {rank} numbers, the projection makes {wanted}"
@@ -85,7 +47,7 @@ impl Projection {
         }
         let own: Vec<f64> = self.row(gradient)?.into_iter().map(f64::from).collect();
         let lambda = self.lambda();
-        let damped = stored.sum.f_div_scalar(stored.rows as f64)?;
+        let damped = stored.mean()?;
         let _ = damped.f_diagonal(0, 0, 1)?.f_add_scalar_(lambda)?;
         let factor = damped.f_linalg_cholesky(false)?;
         let solved = Tensor::f_from_slice(&own)?.f_unsqueeze(1)?.f_cholesky_solve(&factor, false)?;
@@ -96,7 +58,7 @@ impl Projection {
         let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
         Ok(AnswerQuery {
             projection: self,
-            rows: stored.rows as f64,
+            rows: stored.rows() as f64,
             answer: answer.into_iter().map(|v| (f64::from(v) * scale) as f32).collect(),
             direction: solved.into_iter().map(|v| v as f32).collect(),
             explained,

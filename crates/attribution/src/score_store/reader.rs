@@ -20,6 +20,7 @@ pub struct ScoreStore {
     pub(crate) identity: StoreIdentity,
     pub(crate) shards: Vec<RowShard>,
     pub(crate) sums: Vec<SumShard>,
+    content: String,
     bytes: u64,
 }
 
@@ -53,6 +54,7 @@ impl ScoreStore {
             store.bytes += bytes;
             store.sums.push(shard);
         }
+        store.content = of;
         Ok(store)
     }
 
@@ -85,7 +87,7 @@ impl ScoreStore {
             return Err(AttributionError::Store("there are no shards".into()));
         };
         let bytes = bytes.map_or(0, |(_, bytes)| bytes);
-        Ok(Self { identity, shards, sums: vec![], bytes })
+        Ok(Self { identity, shards, sums: vec![], content: String::new(), bytes })
     }
 
     /// What the shards say of themselves.
@@ -116,6 +118,24 @@ impl ScoreStore {
     /// Bytes of all open shards, sums included.
     pub const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Names all rows and the number of clusters of a whole store; empty for some of its shards.
+    pub(crate) fn content(&self) -> &str {
+        &self.content
+    }
+
+    /// The numbers of all open rows as they were rounded, at most so many rows at a time.
+    pub(crate) fn rows_in_parts(&self, rows: usize) -> impl Iterator<Item = Vec<f64>> + '_ {
+        let dimension = self.identity.dimension;
+        self.shards.iter().flat_map(move |shard| {
+            let planes = shard.coarse.chunks(rows * dimension).zip(shard.fine.chunks(rows * dimension));
+            shard.scales.chunks(rows).zip(planes).map(move |(scales, (coarse, fine))| {
+                let rows = coarse.chunks_exact(dimension).zip(fine.chunks_exact(dimension));
+                let rows = scales.iter().zip(rows);
+                rows.flat_map(|(&scale, (c, f))| super::planes::decode(scale, c, f)).collect()
+            })
+        })
     }
 
     /// The numbers of a row, as they were rounded.

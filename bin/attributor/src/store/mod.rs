@@ -1,5 +1,7 @@
 //! `attributor store`: rows' projected gradients in checksummed shards.
 
+mod fill;
+
 use std::path::PathBuf;
 
 use alloy_primitives::B256;
@@ -10,7 +12,7 @@ use openledger_attribution::{
     score_store::{ScoreStore, ShardWriter, StoreFolder, StoreIdentity},
 };
 
-/// Write or check a score store.
+/// Fill, write or check a score store.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
     #[command(subcommand)]
@@ -19,6 +21,7 @@ pub(crate) struct StoreArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Fill(fill::Fill),
     Write(Write),
     Check(Check),
 }
@@ -69,6 +72,7 @@ impl StoreArguments {
     /// Runs the command and prints one line of JSON.
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
+            Command::Fill(fill) => fill.run(),
             Command::Write(write) => write.run(),
             Command::Check(check) => {
                 let store = ScoreStore::open(&StoreFolder::local(check.folder)?, None)?;
