@@ -70,10 +70,10 @@ pub fn gradients(
     cache: &mut PrefixCache,
     sequences: &[&Sequence],
 ) -> Result<Gradients, AttributionError> {
-    let engine = PerSample::new(model, adapter)?;
+    let mut engine = PerSample::new(model, adapter)?;
     let mut taken = Taken::new(sequences.len(), engine.n_parameters());
     for batch in batches(sequences) {
-        let (values, losses) = rows_of(&engine, cache, sequences, &batch)?;
+        let (values, losses) = rows_of(&mut engine, cache, sequences, &batch)?;
         taken.add(&batch, &values, &losses);
     }
     Ok(taken.finish())
@@ -118,11 +118,11 @@ pub fn each_gradient_on_threads(
         let (done, taken) = mpsc::sync_channel(workers.len());
         let work = |model: &BaseModel, adapter: &Adapter, done: mpsc::SyncSender<_>| {
             openledger_model::set_num_threads(1);
-            let engine = PerSample::new(model, adapter)?;
+            let mut engine = PerSample::new(model, adapter)?;
             let mut cache = PrefixCache::new(0, 0);
             while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
                 // Nobody takes it any more after an error.
-                if done.send((batch, rows_of(&engine, &mut cache, sequences, batch)?)).is_err() {
+                if done.send((batch, rows_of(&mut engine, &mut cache, sequences, batch)?)).is_err() {
                     break;
                 }
             }
@@ -156,7 +156,7 @@ pub fn each_gradient_on_threads(
 type Rows = (Vec<f32>, Vec<f64>);
 
 fn rows_of(
-    engine: &PerSample<'_>,
+    engine: &mut PerSample<'_>,
     cache: &mut PrefixCache,
     sequences: &[&Sequence],
     batch: &[usize],

@@ -3,5 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 mod kernel;
 mod tensors;
+mod triangles;
 
-pub use tensors::{Right, add_mm, mm, mm_into, strided};
+pub use tensors::{Right, add_mm, mm_into, strided};
+pub use triangles::{Lower, lower_mm, lower_product};

@@ -1,5 +1,6 @@
 //! Products of tensors.
 
+#[cfg(target_arch = "x86_64")]
 use std::sync::LazyLock;
 
 use tch::{Device, Kind, TchError, Tensor};
@@ -8,7 +9,8 @@ use tch::{Device, Kind, TchError, Tensor};
 use crate::kernel::{Avx512, Factor, Left, Product};
 
 /// Rows below which copying the right factor costs more than is saved.
-const WORTH_COPYING: i64 = 64;
+#[cfg(target_arch = "x86_64")]
+const WORTH_COPYING: usize = 64;
 
 /// The right factor of a product.
 #[derive(Debug, Clone, Copy)]
@@ -26,22 +28,6 @@ impl Right<'_> {
             Self::Transposed(matrix) => matrix.f_transpose(0, 1),
         }
     }
-
-    fn columns(&self) -> i64 {
-        let (matrix, dimension) = match self {
-            Self::Plain(matrix) => (matrix, 1),
-            Self::Transposed(matrix) => (matrix, 0),
-        };
-        matrix.size().get(dimension).copied().unwrap_or(0)
-    }
-}
-
-/// `left · right`, `[rows, columns]`.
-pub fn mm(left: &Tensor, right: Right<'_>) -> Result<Tensor, TchError> {
-    let rows = left.size().first().copied().unwrap_or(0);
-    let mut product = strided(rows, right.columns(), left.device())?;
-    mm_into(&mut product, left, right)?;
-    Ok(product)
 }
 
 /// Room for an f32 matrix whose rows lie well in the processor's caches: further apart than they are long where they
@@ -69,7 +55,7 @@ pub fn add_mm(sum: &mut Tensor, left: &Tensor, right: Right<'_>) -> Result<(), T
 
 /// The instructions, where the processor has them and libtorch is not asked to go without.
 #[cfg(target_arch = "x86_64")]
-static AVX512: LazyLock<Option<Avx512>> = LazyLock::new(|| {
+pub(crate) static AVX512: LazyLock<Option<Avx512>> = LazyLock::new(|| {
     let allowed = std::env::var_os("ATEN_CPU_CAPABILITY").is_none_or(|wanted| wanted == "avx512");
     Avx512::new().filter(|_| allowed)
 });
@@ -84,7 +70,7 @@ fn multiplied(product: &Tensor, left: &Tensor, right: Right<'_>, add: bool) -> b
         Right::Plain(_) => (b.rows, b.columns),
         Right::Transposed(_) => (b.columns, b.rows),
     };
-    if a.rows < WORTH_COPYING as usize || (a.columns, a.rows, columns) != (inner, c.rows, c.columns) {
+    if a.rows < WORTH_COPYING || (a.columns, a.rows, columns) != (inner, c.rows, c.columns) {
         return false;
     }
     if c.overlaps(&a) || c.overlaps(&b) {
@@ -111,6 +97,17 @@ fn multiplied(_: &Tensor, _: &Tensor, _: Right<'_>, _: bool) -> bool {
     false
 }
 
+/// Whether a tensor's f32 numbers lie in memory as they are, and nobody differentiates them.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn is_plain(tensor: &Tensor) -> bool {
+    tensor.device() == Device::Cpu
+        && tensor.kind() == Kind::Float
+        && !tensor.is_sparse()
+        && !tensor.is_mkldnn()
+        && !tensor.is_neg()
+        && !tensor.requires_grad()
+}
+
 /// An f32 matrix in memory, its rows one after the other.
 #[cfg(target_arch = "x86_64")]
 struct Matrix {
@@ -126,13 +123,7 @@ struct Matrix {
 impl Matrix {
     /// `None` of what has another form, is empty, or is to be differentiated.
     fn of(tensor: &Tensor) -> Option<Self> {
-        let plain = tensor.device() == Device::Cpu
-            && tensor.kind() == Kind::Float
-            && !tensor.is_sparse()
-            && !tensor.is_mkldnn()
-            && !tensor.is_neg()
-            && !tensor.requires_grad();
-        if !plain {
+        if !is_plain(tensor) {
             return None;
         }
         let (&[rows, columns], &[stride, 1]) = (tensor.size().as_slice(), tensor.stride().as_slice()) else {
@@ -158,6 +149,13 @@ mod tests {
 
     fn random(rows: i64, columns: i64) -> Tensor {
         Tensor::rand([rows, columns], (Kind::Float, Device::Cpu)) - 0.5
+    }
+
+    fn mm(left: &Tensor, right: Right<'_>) -> Result<Tensor, TchError> {
+        let columns = right.matrix()?.size().get(1).copied().unwrap_or(0);
+        let mut product = strided(left.size()[0], columns, left.device())?;
+        mm_into(&mut product, left, right)?;
+        Ok(product)
     }
 
     fn close(found: &Tensor, expected: &Tensor) {

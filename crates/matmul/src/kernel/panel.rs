@@ -1,8 +1,9 @@
 //! A panel of the right factor, copied to where its lines follow each other.
 
 use core::arch::x86_64::{
-    __m512, _mm512_castpd_ps, _mm512_castps_pd, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
-    _mm512_store_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_store_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+    _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::{Factor, LANES, PANEL};
@@ -69,10 +70,22 @@ impl Factor<'_> {
     }
 }
 
+/// The first panel and `sign` times the second.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_panels([first, second]: [&[[Line; 2]]; 2], sign: f32, sum: &mut [[Line; 2]]) {
+    let sign = _mm512_set1_ps(sign);
+    for ((sum, first), second) in sum.iter_mut().zip(first).zip(second) {
+        for at in 0..2 {
+            sum[at].write(_mm512_fmadd_ps(sign, load(&second[at].0), load(&first[at].0)));
+        }
+    }
+}
+
 impl Line {
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn write(&mut self, numbers: __m512) {
+    pub(super) fn write(&mut self, numbers: __m512) {
         // SAFETY: a line is a register's numbers, aligned to it.
         #[allow(unsafe_code)]
         unsafe {
@@ -84,7 +97,7 @@ impl Line {
 /// A register's numbers. Panics if there are fewer.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load(numbers: &[f32]) -> __m512 {
+pub(super) fn load(numbers: &[f32]) -> __m512 {
     let numbers = &numbers[..LANES];
     // SAFETY: there are as many as are read.
     #[allow(unsafe_code)]

@@ -26,6 +26,73 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(next).collect()
 }
 
+/// Two factors and what is there before, each with rows further apart than they are long.
+struct Case {
+    sizes: [usize; 3],
+    strides: [usize; 3],
+    by_columns: bool,
+    add: bool,
+    a: Vec<f32>,
+    b: Vec<f32>,
+    before: Vec<f32>,
+}
+
+impl Case {
+    fn new(sizes: [usize; 3], apart: [usize; 3], by_columns: bool, add: bool, seed: u64) -> Self {
+        let [rows, inner, columns] = sizes;
+        let (right_rows, right_columns) = if by_columns { (columns, inner) } else { (inner, columns) };
+        let strides = [inner + apart[0], right_columns + apart[1], columns + apart[2]];
+        let (a, b) = (numbers(rows * strides[0], seed), numbers(right_rows * strides[1], !seed));
+        let before = numbers(rows * strides[2], seed ^ 0x55);
+        Self { sizes, strides, by_columns, add, a, b, before }
+    }
+
+    /// Multiplies every number of a row of the left factor, and what is there before.
+    fn scale(&mut self, row: usize, by: f32) {
+        for (values, stride) in [(&mut self.a, self.strides[0]), (&mut self.before, self.strides[2])] {
+            values[row * stride..][..stride].iter_mut().for_each(|number| *number *= by);
+        }
+    }
+
+    fn product(&self, avx512: Avx512) -> Vec<f32> {
+        let ([rows, inner, columns], [lda, ldb, ldc]) = (self.sizes, self.strides);
+        let right = match self.by_columns {
+            true => Factor::Columns { values: &self.b, stride: ldb },
+            false => Factor::Rows { values: &self.b, stride: ldb },
+        };
+        let mut c = self.before.clone();
+        let product = Product { values: &mut c, columns, stride: ldc, add: self.add };
+        avx512.multiply(Left { values: &self.a, rows, columns: inner, stride: lda }, right, product);
+        c
+    }
+
+    /// Holds some rows against sums in f64, each relative to the largest number of its row.
+    fn check(&self, found: &[f32], rows: impl Iterator<Item = usize>) -> Result<(), TestCaseError> {
+        let ([_, inner, columns], [lda, ldb, ldc]) = (self.sizes, self.strides);
+        for row in rows {
+            let left = &self.a[row * lda..][..inner];
+            let largest = left.iter().fold(f32::MIN_POSITIVE, |largest, number| largest.max(number.abs()));
+            let bound = 1e-7 * (inner as f64 + 2.0).powf(1.5) + 1e-6;
+            let (found, before) = (&found[row * ldc..][..ldc], &self.before[row * ldc..][..ldc]);
+            for (column, (found, before)) in found.iter().zip(before).enumerate() {
+                if column >= columns {
+                    prop_assert_eq!(found, before, "what lies between rows");
+                    continue;
+                }
+                let right = |k: usize| {
+                    if self.by_columns { self.b[column * ldb + k] } else { self.b[k * ldb + column] }
+                };
+                let sum: f64 =
+                    left.iter().enumerate().map(|(k, a)| f64::from(*a) * f64::from(right(k))).sum();
+                let expected = sum + if self.add { f64::from(*before) } else { 0.0 };
+                let off = (f64::from(*found) - expected).abs() / f64::from(largest);
+                prop_assert!(off < bound, "{row} {column}: {found} {expected}");
+            }
+        }
+        Ok(())
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
@@ -33,31 +100,8 @@ proptest! {
         let Some(avx512) = Avx512::new() else {
             return Ok(());
         };
-        let [rows, inner, columns] = sizes;
-        let (lda, ldc) = (inner + apart[0], columns + apart[2]);
-        let (right_rows, right_columns) = if by_columns { (columns, inner) } else { (inner, columns) };
-        let ldb = right_columns + apart[1];
-        let (a, b) = (numbers(rows * lda, seed), numbers(right_rows * ldb, !seed));
-        let before = numbers(rows * ldc, seed ^ 0x55);
-        let mut c = before.clone();
-        let right = match by_columns {
-            true => Factor::Columns { values: &b, stride: ldb },
-            false => Factor::Rows { values: &b, stride: ldb },
-        };
-        let product = Product { values: &mut c, columns, stride: ldc, add };
-        avx512.multiply(Left { values: &a, rows, columns: inner, stride: lda }, right, product);
-        for (at, (found, before)) in c.iter().zip(&before).enumerate() {
-            let (row, column) = (at / ldc, at % ldc);
-            if column >= columns {
-                prop_assert_eq!(found, before, "what lies between rows");
-                continue;
-            }
-            let right = |k: usize| if by_columns { b[column * ldb + k] } else { b[k * ldb + column] };
-            let sum: f64 = (0..inner).map(|k| f64::from(a[row * lda + k]) * f64::from(right(k))).sum();
-            let expected = sum + if add { f64::from(*before) } else { 0.0 };
-            let bound = 1e-7 * (inner as f64 + 2.0).powf(1.5) + 1e-6;
-            prop_assert!((f64::from(*found) - expected).abs() < bound, "{row} {column}: {found} {expected}");
-        }
+        let case = Case::new(sizes, apart, by_columns, add, seed);
+        case.check(&case.product(avx512), 0..sizes[0])?;
     }
 
     /// A number does not depend on which rows are beside it.
@@ -77,6 +121,51 @@ proptest! {
         };
         let (all, first) = (of(&a), of(&a[..inner]));
         prop_assert_eq!(&all[..40], &first[..]);
+    }
+}
+
+/// Shapes that are multiplied by halves, with something left over of each dimension or nothing.
+fn halved_shape() -> impl Strategy<Value = ([usize; 3], [usize; 3])> {
+    let inner = prop::sample::select(&[512, 513, 576, 577, 578, 960, 1153]);
+    let sizes = (256..290_usize, inner, 512..600_usize);
+    (sizes.prop_map(|(rows, inner, columns)| [rows, inner, columns]), prop::array::uniform3(0..5_usize))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    /// Rows whose sizes are far apart are each as exact as alone, and what is no number stays in its row.
+    #[test]
+    fn products_by_halves_are_sums_of_products(
+        (sizes, apart) in halved_shape(),
+        by_columns: bool,
+        add: bool,
+        exponents in prop::collection::vec(-30..30_i32, 290),
+        spoilt in prop::option::of((0..256_usize, prop::sample::select(&[f32::NAN, f32::INFINITY]))),
+        seed: u64,
+    ) {
+        let Some(avx512) = Avx512::new() else {
+            return Ok(());
+        };
+        prop_assert!(strassen::worth_halving(sizes[0], sizes[1], sizes[2]));
+        let mut case = Case::new(sizes, apart, by_columns, add, seed);
+        for (row, exponent) in exponents.into_iter().take(sizes[0]).enumerate() {
+            case.scale(row, 2f32.powi(exponent));
+        }
+        case.scale(3, 0.0);
+        if let Some((row, number)) = spoilt {
+            case.a[row * case.strides[0] + sizes[1] / 2] = number;
+        }
+        let found = case.product(avx512);
+        // Sums in f64 take long: some rows of each half, the last, and those beside the spoilt one.
+        let spoilt = spoilt.map(|(row, _)| row);
+        let near = spoilt.iter().flat_map(|row| [row + 1, row + sizes[0] / 2]);
+        let rows = (0..sizes[0]).step_by(23).chain([3, sizes[0] - 1]).chain(near);
+        let rows = rows.filter(|row| *row < sizes[0] && Some(*row) != spoilt);
+        case.check(&found, rows.collect::<Vec<_>>().into_iter())?;
+        if let Some(row) = spoilt {
+            let found = &found[row * case.strides[2]..][..sizes[2]];
+            prop_assert!(found.iter().all(|number| !number.is_finite()));
+        }
     }
 }
 

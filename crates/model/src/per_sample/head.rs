@@ -12,6 +12,8 @@ use crate::{
 
 /// Logits that are held at a time: what stays near the processor while they become probabilities.
 const LOGITS: i64 = 1 << 20;
+/// What their products take at a time: a part of the vocabulary is a multiple of it.
+const TOKENS: i64 = 64;
 
 /// `[N]` losses of the last layer's output `[M, d]`, and the gradient of their sum in it.
 pub(super) fn losses_and_gradient(
@@ -49,7 +51,7 @@ impl Softmax {
     /// relative to the largest logit so far (Milakov and Gimelshein, "Online normalizer calculation for softmax").
     fn of(input: &Tensor, embedding: &Tensor) -> Result<Self, ModelError> {
         let (count, vocabulary) = (input.size()[0], embedding.size()[0]);
-        let part = (LOGITS / count.max(1)).clamp(1, vocabulary);
+        let part = (LOGITS / count.max(1) / TOKENS * TOKENS).clamp(TOKENS, vocabulary.max(TOKENS));
         let held = strided(count, part, input.device())?;
         let mut largest = input.f_new_full([count, 1], f64::NEG_INFINITY, (Kind::Float, input.device()))?;
         let mut sum = largest.f_zeros_like()?;

@@ -1,6 +1,6 @@
 //! One layer, forward with what its backward needs, and backward.
 
-use openledger_matmul::{Right, add_mm, mm};
+use openledger_matmul::{Lower, Right, add_mm, lower_mm, lower_product, mm_into, strided};
 use tch::{Kind, Tensor};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Sequences, padded tokens a sequence, and model width of a batch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) n: i64,
     pub(super) t: i64,
@@ -32,8 +32,38 @@ pub(super) struct Tables {
     /// `[T, 1, w/2]` complex: the rotation of each position, and back with the scale of scores.
     turn: Tensor,
     turn_back: Tensor,
-    /// `[group·T, T]`: minus infinity where a token may not look.
+    /// `[T, T]`: minus infinity where a token may not look.
     mask: Tensor,
+    room: Room,
+}
+
+/// Room for what a layer needs while it is computed.
+#[derive(Debug)]
+struct Room {
+    /// `[M, ff]` each.
+    wide: [Tensor; 2],
+    /// `[M, d]`
+    narrow: Tensor,
+    /// `[M, d + 2·kv]`
+    at_qkv: Tensor,
+    /// `[N, kv, group, T, T]` each: what comes back at attention's weights, zero where a token may not look, and at its scores.
+    at_weights: Tensor,
+    at_scores: Tensor,
+}
+
+impl Room {
+    fn new(config: &ModelConfig, shape: Shape, device: tch::Device) -> Result<Self, ModelError> {
+        let rows = shape.n * shape.t;
+        let weights = Heads::new(config, shape).weights();
+        let ff = config.d_ff as i64;
+        Ok(Self {
+            wide: [strided(rows, ff, device)?, strided(rows, ff, device)?],
+            narrow: strided(rows, shape.d, device)?,
+            at_qkv: strided(rows, shape.d + 2 * config.kv_width() as i64, device)?,
+            at_weights: Tensor::f_zeros(weights, (Kind::Float, device))?,
+            at_scores: Tensor::f_empty(weights, (Kind::Float, device))?,
+        })
+    }
 }
 
 /// The query, key and value matrices with the adapter in them.
@@ -52,19 +82,38 @@ pub(super) struct Merged {
     order: Tensor,
 }
 
-/// What the forward leaves for the backward.
+/// Room for what the forward of a layer leaves for the backward. It serves batch after batch of the same shape: memory that is
+/// returned comes back from the system page by page, each cleared.
 #[derive(Debug)]
 pub(super) struct Kept {
-    inverse_1: Tensor,
-    normed_1: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    /// `[M, 1]`: what [`normalise`] multiplied the attention's and the feed-forward's input with.
+    inverse: [Tensor; 2],
+    /// `[M, d]` each.
+    normed: [Tensor; 2],
+    /// `[M, d + 2·kv]`
+    qkv: Tensor,
+    /// `[N, kv, group, T, T]`: where each token looks.
     weights: Tensor,
-    inverse_2: Tensor,
-    normed_2: Tensor,
+    /// `[M, 2·ff]`
     gate_up: Tensor,
+    /// `[M, ff]`
     gated: Tensor,
+}
+
+impl Kept {
+    pub(super) fn new(config: &ModelConfig, shape: Shape, device: tch::Device) -> Result<Self, ModelError> {
+        let Shape { n, t, d } = shape;
+        let room = |columns: i64| strided(n * t, columns, device);
+        let heads = Heads::new(config, shape);
+        Ok(Self {
+            inverse: [room(1)?, room(1)?],
+            normed: [room(d)?, room(d)?],
+            qkv: room(d + 2 * config.kv_width() as i64)?,
+            weights: Tensor::f_empty(heads.weights(), (Kind::Float, device))?,
+            gate_up: room(2 * config.d_ff as i64)?,
+            gated: room(config.d_ff as i64)?,
+        })
+    }
 }
 
 impl Tables {
@@ -78,9 +127,8 @@ impl Tables {
         let scale = (config.head_width() as f64).powf(-0.5);
         let back =
             Tensor::f_complex(&cos.f_mul_scalar(scale)?, &sin.f_mul_scalar(-scale)?)?.f_unsqueeze(1)?;
-        let group = (config.n_heads / config.n_kv_heads) as i64;
-        let mask = model.causal_mask(shape.t, shape.t)?.f_repeat([group, 1])?;
-        Ok(Self { turn, turn_back: back, mask })
+        let mask = model.causal_mask(shape.t, shape.t)?;
+        Ok(Self { turn, turn_back: back, mask, room: Room::new(config, shape, model.device())? })
     }
 }
 
@@ -109,25 +157,36 @@ impl Merged {
         &self,
         Pass { config, layer, tables, shape }: Pass<'_>,
         hidden: &mut Tensor,
-    ) -> Result<Kept, ModelError> {
+        kept: &mut Kept,
+    ) -> Result<(), ModelError> {
+        let Kept { inverse, normed, qkv, weights, gate_up, gated } = kept;
         let heads = Heads::new(config, shape);
-        let (inverse_1, normed_1) = normalise(hidden, config.rms_epsilon)?;
-        let qkv = mm(&normed_1, Right::Transposed(&self.qkv))?;
-        heads.turn(&qkv, &tables.turn)?;
-        let (q, k, v) = heads.split(&qkv)?;
+        let room = &tables.room;
+        normalise_into(hidden, config.rms_epsilon, &mut inverse[0], &mut normed[0])?;
+        mm_into(qkv, &normed[0], Right::Transposed(&self.qkv))?;
+        heads.turn(qkv, &tables.turn)?;
+        let [key, value] = [heads.keys(qkv)?, heads.values(qkv)?];
         let scale = (config.head_width() as f64).powf(-0.5);
-        let scores = tables.mask.f_baddbmm(&q, &k.f_transpose(1, 2)?, 1.0, scale)?;
-        let weights = scores.f_softmax(-1, Kind::Float)?;
-        let mixed = heads.merge(&weights.f_bmm(&v)?)?;
-        add_mm(hidden, &mixed, Right::Transposed(&layer.o))?;
+        weights.f_copy_(&tables.mask.f_expand_as(&*weights)?)?;
+        for at in 0..heads.group {
+            lower_product(&mut weights.f_select(2, at)?, &heads.queries(qkv, at)?, &key, scale, true)?;
+        }
+        let _ = weights.f_internal_softmax_out(weights, -1, false)?;
+        let mixed = &room.narrow;
+        for at in 0..heads.group {
+            let weights = weights.f_select(2, at)?;
+            lower_mm(&mut heads.queries(mixed, at)?, Lower::Plain(&weights), &value, false)?;
+        }
+        add_mm(hidden, mixed, Right::Transposed(&layer.o))?;
 
-        let (inverse_2, normed_2) = normalise(hidden, config.rms_epsilon)?;
-        let gate_up = mm(&normed_2.f_mul(&layer.ffn_norm)?, Right::Transposed(&layer.gate_up))?;
+        normalise_into(hidden, config.rms_epsilon, &mut inverse[1], &mut normed[1])?;
+        let weighted = normed[1].f_mul_out(&room.narrow, &layer.ffn_norm)?;
+        mm_into(gate_up, &weighted, Right::Transposed(&layer.gate_up))?;
         let width = config.d_ff as i64;
-        let gated = gate_up.f_narrow(1, 0, width)?.f_silu()?;
-        let active = gated.f_mul(&gate_up.f_narrow(1, width, width)?)?;
+        let _ = gate_up.f_narrow(1, 0, width)?.f_silu_out(gated)?;
+        let active = gated.f_mul_out(&room.wide[0], &gate_up.f_narrow(1, width, width)?)?;
         add_mm(hidden, &active, Right::Transposed(&layer.down))?;
-        Ok(Kept { inverse_1, normed_1, q, k, v, weights, inverse_2, normed_2, gate_up, gated })
+        Ok(())
     }
 
     /// Takes `back` `[M, d]` from the layer's output to its input (unless `further` is false: nothing is
@@ -135,36 +194,57 @@ impl Merged {
     pub(super) fn backward(
         &self,
         Pass { config, layer, tables, shape }: Pass<'_>,
-        kept: Kept,
+        kept: &mut Kept,
         back: &mut Tensor,
         further: bool,
     ) -> Result<[Tensor; 4], ModelError> {
+        let Kept { inverse, normed, qkv, weights, gate_up, gated } = kept;
         let width = config.d_ff as i64;
-        let at_active = mm(back, Right::Plain(&layer.down))?;
+        let room = &tables.room;
+        let [mut at_active, at_gated] = room.wide.each_ref().map(Tensor::shallow_clone);
+        mm_into(&mut at_active, back, Right::Plain(&layer.down))?;
         // What came in makes way for what comes back, while it is near.
-        let at_gate_up = kept.gate_up;
+        let at_gate_up = gate_up;
         let (gate, up) = (at_gate_up.f_narrow(1, 0, width)?, at_gate_up.f_narrow(1, width, width)?);
-        let at_gated = at_active.f_mul(&up)?;
-        let _ = at_active.f_mul_out(&up, &kept.gated)?;
+        let at_gated = at_active.f_mul_out(&at_gated, &up)?;
+        let _ = at_active.f_mul_out(&up, gated)?;
         let _ = gate.f_silu_backward_grad_input(&gate, &at_gated)?;
-        let at_normed = mm(&at_gate_up, Right::Plain(&layer.gate_up))?.f_mul(&layer.ffn_norm)?;
-        normalise_back(back, at_normed, &kept.normed_2, &kept.inverse_2)?;
+        let mut at_normed = room.narrow.shallow_clone();
+        mm_into(&mut at_normed, at_gate_up, Right::Plain(&layer.gate_up))?;
+        let at_normed = at_normed.f_mul_(&layer.ffn_norm)?;
+        normalise_back(back, at_normed, &normed[1], &inverse[1])?;
 
         let heads = Heads::new(config, shape);
-        let at_mixed = heads.group(&mm(back, Right::Plain(&layer.o))?)?;
-        let at_v = kept.weights.f_transpose(1, 2)?.f_bmm(&at_mixed)?;
-        let at_weights = at_mixed.f_bmm(&kept.v.f_transpose(1, 2)?)?;
-        let at_scores =
-            Tensor::f_internal_softmax_backward_data(&at_weights, &kept.weights, -1, Kind::Float)?;
-        let at_q = at_scores.f_bmm(&kept.k)?;
-        let at_k = at_scores.f_transpose(1, 2)?.f_bmm(&kept.q)?;
-        let at_qkv = heads.join(&at_q, &at_k, &at_v)?;
-        heads.turn(&at_qkv, &tables.turn_back)?;
+        let [key, value] = [heads.keys(qkv)?, heads.values(qkv)?];
+        let mut at_mixed = room.narrow.shallow_clone();
+        mm_into(&mut at_mixed, back, Right::Plain(&layer.o))?;
+        for at in 0..heads.group {
+            let mut at_weights = room.at_weights.f_select(2, at)?;
+            lower_product(&mut at_weights, &heads.queries(&at_mixed, at)?, &value, 1.0, false)?;
+        }
+        let at_scores = Tensor::f_internal_softmax_backward_data_out(
+            &room.at_scores,
+            &room.at_weights,
+            weights,
+            -1,
+            Kind::Float,
+        )?;
+        let at_qkv = &room.at_qkv;
+        let [mut at_key, mut at_value] = [heads.keys(at_qkv)?, heads.values(at_qkv)?];
+        for at in 0..heads.group {
+            let (at_scores, weights) = (at_scores.f_select(2, at)?, weights.f_select(2, at)?);
+            let (query, at_mixed) = (heads.queries(qkv, at)?, heads.queries(&at_mixed, at)?);
+            lower_mm(&mut heads.queries(at_qkv, at)?, Lower::Plain(&at_scores), &key, false)?;
+            lower_mm(&mut at_key, Lower::Transposed(&at_scores), &query, at > 0)?;
+            lower_mm(&mut at_value, Lower::Transposed(&weights), &at_mixed, at > 0)?;
+        }
+        heads.turn(at_qkv, &tables.turn_back)?;
 
-        let gradients = self.adapter_gradients(config, shape, &at_qkv, &kept.normed_1)?;
+        let gradients = self.adapter_gradients(config, shape, at_qkv, &normed[0])?;
         if further {
-            let at_normed = mm(&at_qkv, Right::Plain(&self.qkv))?;
-            normalise_back(back, at_normed, &kept.normed_1, &kept.inverse_1)?;
+            let mut at_normed = at_mixed;
+            mm_into(&mut at_normed, at_qkv, Right::Plain(&self.qkv))?;
+            normalise_back(back, at_normed, &normed[0], &inverse[0])?;
         }
         Ok(gradients)
     }
@@ -214,60 +294,53 @@ impl Heads {
         Ok(())
     }
 
-    /// `[N·kv, group·T, w]`, `[N·kv, T, w]` twice.
-    fn split(self, qkv: &Tensor) -> Result<(Tensor, Tensor, Tensor), ModelError> {
-        let kv = self.kv_heads * self.width;
-        let d = self.shape.d;
-        let q = self.group(&qkv.f_narrow(1, 0, d)?)?;
-        let (k, v) = (self.keys(&qkv.f_narrow(1, d, kv)?)?, self.keys(&qkv.f_narrow(1, d + kv, kv)?)?);
-        Ok((q, k, v))
+    /// The shape of attention's weights.
+    fn weights(self) -> [i64; 5] {
+        let Self { shape: Shape { n, t, .. }, kv_heads, group, .. } = self;
+        [n, kv_heads, group, t, t]
     }
 
-    /// `[M, d]` to `[N·kv, group·T, w]`: heads that share a key head are more rows of one product.
-    fn group(self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let Self { shape: Shape { n, t, .. }, kv_heads, group, width } = self;
-        let x = x.f_unflatten(1, [kv_heads, group, width])?.f_unflatten(0, [n, t])?;
-        Ok(x.f_permute([0, 2, 3, 1, 4])?.f_reshape([n * kv_heads, group * t, width])?)
-    }
-
-    /// `[M, kv]` to `[N·kv, T, w]`.
-    fn keys(self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let Self { shape: Shape { n, t, .. }, kv_heads, width, .. } = self;
-        let x = x.f_unflatten(1, [kv_heads, width])?.f_unflatten(0, [n, t])?;
-        Ok(x.f_permute([0, 2, 1, 3])?.f_reshape([n * kv_heads, t, width])?)
-    }
-
-    /// `[N·kv, group·T, w]` back to `[M, d]`.
-    fn merge(self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let Shape { n, t, d } = self.shape;
-        Ok(self.ungrouped(x)?.f_reshape([n * t, d])?)
-    }
-
-    fn ungrouped(self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let Self { shape: Shape { n, t, .. }, kv_heads, group, width } = self;
-        Ok(x.f_view([n, kv_heads, group, t, width])?.f_permute([0, 3, 1, 2, 4])?)
-    }
-
-    /// Query, key and value as `[M, d + 2·kv]`.
-    fn join(self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor, ModelError> {
+    /// `[N, kv, T, w]` of the queries at the front of each row: of each key head, one of those that share it.
+    fn queries(self, x: &Tensor, of_group: i64) -> Result<Tensor, ModelError> {
         let Self { shape: Shape { n, t, d }, kv_heads, group, width } = self;
-        let all = Tensor::f_empty([n, t, d + 2 * kv_heads * width], (Kind::Float, q.device()))?;
-        let place = |from: i64, size: i64, shape: &[i64]| all.f_narrow(2, from, size)?.f_unflatten(2, shape);
-        place(0, d, &[kv_heads, group, width])?.f_copy_(&self.ungrouped(q)?)?;
-        let keys = |x: &Tensor| x.f_view([n, kv_heads, t, width])?.f_permute([0, 2, 1, 3]);
-        let kv = kv_heads * width;
-        place(d, kv, &[kv_heads, width])?.f_copy_(&keys(k)?)?;
-        place(d + kv, kv, &[kv_heads, width])?.f_copy_(&keys(v)?)?;
-        Ok(all.f_view([n * t, d + 2 * kv])?)
+        let x = x.f_narrow(1, 0, d)?.f_unflatten(1, [kv_heads, group, width])?.f_unflatten(0, [n, t])?;
+        Ok(x.f_select(3, of_group)?.f_transpose(1, 2)?)
+    }
+
+    /// `[N, kv, T, w]` of the keys that follow them.
+    fn keys(self, x: &Tensor) -> Result<Tensor, ModelError> {
+        self.of_key_heads(x, self.shape.d)
+    }
+
+    /// `[N, kv, T, w]` of the values at the end.
+    fn values(self, x: &Tensor) -> Result<Tensor, ModelError> {
+        self.of_key_heads(x, self.shape.d + self.kv_heads * self.width)
+    }
+
+    fn of_key_heads(self, x: &Tensor, from: i64) -> Result<Tensor, ModelError> {
+        let Self { shape: Shape { n, t, .. }, kv_heads, width, .. } = self;
+        let x = x.f_narrow(1, from, kv_heads * width)?.f_unflatten(1, [kv_heads, width])?;
+        Ok(x.f_unflatten(0, [n, t])?.f_transpose(1, 2)?)
     }
 }
 
 /// One over the root mean square of `[M, d]`'s rows, and the rows multiplied with it.
 pub(super) fn normalise(x: &Tensor, epsilon: f64) -> Result<(Tensor, Tensor), ModelError> {
-    let square = x.f_square()?.f_mean_dim(-1i64, true, Kind::Float)?;
-    let inverse = square.f_add_scalar(epsilon)?.f_rsqrt()?;
-    let normed = x.f_mul(&inverse)?;
+    let (mut inverse, mut normed) = (x.f_narrow(-1, 0, 1)?.f_empty_like()?, x.f_empty_like()?);
+    normalise_into(x, epsilon, &mut inverse, &mut normed)?;
     Ok((inverse, normed))
+}
+
+fn normalise_into(
+    x: &Tensor,
+    epsilon: f64,
+    inverse: &mut Tensor,
+    normed: &mut Tensor,
+) -> Result<(), ModelError> {
+    let square = x.f_square()?.f_mean_dim(-1i64, true, Kind::Float)?;
+    let _ = square.f_add_scalar(epsilon)?.f_rsqrt_out(inverse)?;
+    let _ = x.f_mul_out(normed, inverse)?;
+    Ok(())
 }
 
 /// Adds to `back` what comes back through [`normalise`].

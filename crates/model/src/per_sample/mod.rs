@@ -15,7 +15,7 @@ use tch::{Kind, Tensor};
 use crate::{
     error::ModelError,
     lora::Adapter,
-    per_sample::layer::{Merged, Pass, Shape, Tables},
+    per_sample::layer::{Kept, Merged, Pass, Shape, Tables},
     prefix::PrefixCache,
     sequence::{Batch, Sequence},
     transformer::BaseModel,
@@ -28,6 +28,16 @@ pub struct PerSample<'a> {
     first_layer: usize,
     layers: Vec<Merged>,
     parameters: usize,
+    room: Option<Room>,
+}
+
+/// What batches of a shape are computed in.
+#[derive(Debug)]
+struct Room {
+    shape: Shape,
+    tables: Tables,
+    /// Of each layer that the adapter changes.
+    kept: Vec<Kept>,
 }
 
 /// Gradients of some sequences' losses and the losses themselves.
@@ -55,7 +65,7 @@ impl<'a> PerSample<'a> {
                 .ok_or_else(|| ModelError::Adapter(format!("no tensors for layer {index}")))?;
             layers.push(Merged::new(model.config(), model.layer(index), tensors, lora.scale)?);
         }
-        Ok(Self { model, first_layer, layers, parameters: adapter.n_parameters() })
+        Ok(Self { model, first_layer, layers, parameters: adapter.n_parameters(), room: None })
     }
 
     /// Numbers a gradient.
@@ -64,8 +74,9 @@ impl<'a> PerSample<'a> {
     }
 
     /// Gradients of every sequence's loss. Give sequences of like length: the batch is padded to the longest.
+    /// What it was computed in stays, for the next batch of the same shape.
     pub fn gradients(
-        &self,
+        &mut self,
         sequences: &[&Sequence],
         cache: &mut PrefixCache,
     ) -> Result<SampleGradients, ModelError> {
@@ -83,20 +94,19 @@ impl<'a> PerSample<'a> {
         let shape = Shape { n: batch.n as i64, t: batch.t as i64, d: config.d_model as i64 };
         // A copy: layers add to it in place, and the cache may still hold the rows.
         let mut hidden = hidden.f_reshape([shape.n * shape.t, shape.d])?.f_detach_copy()?;
-        let tables = Tables::new(self.model, shape)?;
-        let pass = |at: usize| {
-            let layer = self.model.layer(self.first_layer + at);
-            Pass { config, layer, tables: &tables, shape }
-        };
-        let mut kept = Vec::with_capacity(self.layers.len());
-        for (at, merged) in self.layers.iter().enumerate() {
-            kept.push(merged.forward(pass(at), &mut hidden)?);
+        let room = self.room.take().filter(|room| room.shape == shape);
+        let mut room = room.map_or_else(|| self.room(shape), Ok)?;
+        let tables = &room.tables;
+        let pass = |at: usize| Pass { config, layer: self.model.layer(self.first_layer + at), tables, shape };
+        for (at, (merged, kept)) in self.layers.iter().zip(&mut room.kept).enumerate() {
+            merged.forward(pass(at), &mut hidden, kept)?;
         }
         let (losses, mut back) = head::losses_and_gradient(self.model, &batch, &hidden)?;
-        let mut parts: Vec<[Tensor; 4]> = Vec::with_capacity(kept.len());
-        for (at, (merged, kept)) in self.layers.iter().zip(kept).enumerate().rev() {
+        let mut parts: Vec<[Tensor; 4]> = Vec::with_capacity(self.layers.len());
+        for (at, (merged, kept)) in self.layers.iter().zip(&mut room.kept).enumerate().rev() {
             parts.push(merged.backward(pass(at), kept, &mut back, at > 0)?);
         }
+        self.room = Some(room);
         let mut flat = Vec::with_capacity(parts.len() * 4);
         for part in parts.iter().rev().flatten() {
             flat.push(part.f_reshape([shape.n, -1])?);
@@ -104,5 +114,11 @@ impl<'a> PerSample<'a> {
         let gradients = Tensor::f_cat(&flat, 1)?;
         debug_assert_eq!(gradients.kind(), Kind::Float);
         Ok(SampleGradients { gradients, losses })
+    }
+
+    fn room(&self, shape: Shape) -> Result<Room, ModelError> {
+        let device = self.model.device();
+        let kept = self.layers.iter().map(|_| Kept::new(self.model.config(), shape, device));
+        Ok(Room { shape, tables: Tables::new(self.model, shape)?, kept: kept.collect::<Result<_, _>>()? })
     }
 }
