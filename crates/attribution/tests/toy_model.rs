@@ -8,7 +8,7 @@ use openledger_attribution::{
     gradients, gradients_on_threads, length,
 };
 use openledger_model::{
-    Adapter, BaseModel, Device, LoraConfig, ModelConfig, PrefixCache, Sequence, TrainConfig, train,
+    Adapter, BaseModel, Device, LoraConfig, ModelConfig, PerSample, PrefixCache, Sequence, TrainConfig, train,
 };
 
 /// Two key heads for four query heads, and a frozen layer below two that carry the adapter.
@@ -55,18 +55,66 @@ fn batched_gradients_equal_those_taken_one_by_one() {
     assert!(relative_difference(threaded.values(), batched.values()) < 1e-5);
     assert_eq!((batched.len(), batched.n_parameters()), (9, adapter.n_parameters()));
     for (i, row) in rows.iter().enumerate() {
-        // Ordinary autograd in the shared adapter, without a cache or a batch.
-        let mut nothing_cached = PrefixCache::new(0, 0);
-        let leaves: Vec<tch::Tensor> =
-            adapter.tensors().iter().map(|t| t.detach().set_requires_grad(true)).collect();
-        let loss = model.losses(&[row], Some(adapter.lora_with(&leaves)), &mut nothing_cached).unwrap();
-        let taken = tch::Tensor::run_backward(&[loss.sum(tch::Kind::Float)], &leaves, false, false);
-        let flat = tch::Tensor::cat(&taken.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0);
-        let alone = Vec::<f32>::try_from(&flat).unwrap();
+        let (alone, loss) = alone(&model, &adapter, row);
         assert!(length(&alone) > 1e-3);
         let difference = relative_difference(batched.row(i).unwrap(), &alone);
         assert!(difference < 1e-5, "row {i}: {difference}");
-        assert!((batched.losses()[i] - loss.double_value(&[0])).abs() < 1e-5);
+        assert!((batched.losses()[i] - loss).abs() < 1e-5);
+    }
+}
+
+/// The gradient of one sequence's loss by ordinary autograd in the shared adapter, without a cache or a batch.
+fn alone(model: &BaseModel, adapter: &Adapter, row: &Sequence) -> (Vec<f32>, f64) {
+    let leaves: Vec<tch::Tensor> =
+        adapter.tensors().iter().map(|t| t.detach().set_requires_grad(true)).collect();
+    let loss = model.losses(&[row], Some(adapter.lora_with(&leaves)), &mut PrefixCache::new(0, 0)).unwrap();
+    let taken = tch::Tensor::run_backward(&[loss.sum(tch::Kind::Float)], &leaves, false, false);
+    let flat = tch::Tensor::cat(&taken.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0);
+    (Vec::<f32>::try_from(&flat).unwrap(), loss.double_value(&[0]))
+}
+
+/// Of sizes at which products are taken by halves and attention leaves out whole blocks.
+#[test]
+fn batches_that_follow_each_other_leave_each_other_nothing() {
+    let config = ModelConfig {
+        n_layers: 2,
+        d_model: 512,
+        n_heads: 8,
+        n_kv_heads: 4,
+        d_ff: 1024,
+        vocab_size: 600,
+        context_tokens: 128,
+        rope_theta: 1e4,
+        rms_epsilon: 1e-5,
+    };
+    let model = BaseModel::random(config, 5, Device::Cpu).unwrap();
+    let lora = LoraConfig { rank: 2, alpha: 4.0, n_layers: 2 };
+    let fresh = Adapter::new(&model, lora, 1).unwrap();
+    let adapter =
+        fresh.with_tensors(fresh.tensors().iter().map(|t| t.randn_like() * 0.05).collect()).unwrap();
+    let batch = |seed: u32, length: u32| -> Vec<Sequence> {
+        let row = |row: u32| (0..length).map(|i| (seed + row * 7 + i * i * (row + 1)) % 600).collect();
+        (0..4).map(|i| Sequence::new(row(i), 1).unwrap()).collect()
+    };
+    let mut unknown = batch(1, 70);
+    unknown[2] = Sequence::new(vec![600; 70], 1).unwrap();
+    let mut engine = PerSample::new(&model, &adapter).unwrap();
+    for batch in [batch(1, 70), batch(2, 70), batch(3, 31), unknown, batch(4, 70), batch(1, 70)] {
+        let batch: Vec<&Sequence> = batch.iter().collect();
+        let Ok(found) = engine.gradients(&batch, &mut PrefixCache::new(0, 0)) else {
+            assert_eq!(batch[2].tokens()[0], 600, "all others are computed");
+            continue;
+        };
+        let mut fresh = PerSample::new(&model, &adapter).unwrap();
+        let expected = fresh.gradients(&batch, &mut PrefixCache::new(0, 0)).unwrap();
+        assert_eq!(found.gradients, expected.gradients);
+        for (i, row) in batch.iter().enumerate() {
+            let (gradient, loss) = alone(&model, &adapter, row);
+            let found_row = Vec::<f32>::try_from(&found.gradients.get(i as i64)).unwrap();
+            let difference = relative_difference(&found_row, &gradient);
+            assert!(difference < 1e-4, "row {i}: {difference}");
+            assert!((found.losses.double_value(&[i as i64]) - loss).abs() < 1e-4);
+        }
     }
 }
 

@@ -96,6 +96,9 @@ impl Avx512 {
             },
             "the right factor"
         );
+        if left.rows == 0 || product.columns == 0 {
+            return;
+        }
         // SAFETY: the processor has AVX-512, or there would be no `self`; every matrix is within its slice.
         #[allow(unsafe_code)]
         unsafe {

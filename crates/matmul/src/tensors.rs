@@ -37,10 +37,20 @@ pub fn strided(rows: i64, columns: i64, device: Device) -> Result<Tensor, TchErr
     Tensor::f_empty([rows, stride], (Kind::Float, device))?.f_narrow(1, 0, columns)
 }
 
-/// Writes `left · right` into `product`.
+/// Writes `left · right` into `product`, which must be of that size and overlap neither.
 pub fn mm_into(product: &mut Tensor, left: &Tensor, right: Right<'_>) -> Result<(), TchError> {
     if !multiplied(product, left, right, false) {
-        let _ = left.f_mm_out(product, &right.matrix()?)?;
+        // libtorch would give it another size.
+        let right = right.matrix()?;
+        match (left.size().as_slice(), right.size().as_slice()) {
+            (&[rows, _], &[_, columns]) if product.size() == [rows, columns] => {
+                let _ = left.f_mm_out(product, &right)?;
+            }
+            (left, right) => {
+                let what = format!("{left:?} times {right:?} does not fit into {:?}", product.size());
+                return Err(TchError::Shape(what));
+            }
+        }
     }
     Ok(())
 }
@@ -53,17 +63,20 @@ pub fn add_mm(sum: &mut Tensor, left: &Tensor, right: Right<'_>) -> Result<(), T
     Ok(())
 }
 
-/// The instructions, where the processor has them and libtorch is not asked to go without.
+/// The instructions, where the processor has them and libtorch is asked neither to go without nor to use several threads.
 #[cfg(target_arch = "x86_64")]
-pub(crate) static AVX512: LazyLock<Option<Avx512>> = LazyLock::new(|| {
-    let allowed = std::env::var_os("ATEN_CPU_CAPABILITY").is_none_or(|wanted| wanted == "avx512");
-    Avx512::new().filter(|_| allowed)
-});
+pub(crate) fn avx512() -> Option<Avx512> {
+    static AVX512: LazyLock<Option<Avx512>> = LazyLock::new(|| {
+        let allowed = std::env::var_os("ATEN_CPU_CAPABILITY").is_none_or(|wanted| wanted == "avx512");
+        Avx512::new().filter(|_| allowed)
+    });
+    AVX512.filter(|_| tch::get_num_threads() == 1)
+}
 
 /// Multiplies if it can; libtorch says what is wrong with what it cannot.
 #[cfg(target_arch = "x86_64")]
 fn multiplied(product: &Tensor, left: &Tensor, right: Right<'_>, add: bool) -> bool {
-    let Some(avx512) = *AVX512 else { return false };
+    let Some(avx512) = avx512() else { return false };
     let (Right::Plain(matrix) | Right::Transposed(matrix)) = right;
     let [Some(a), Some(b), Some(c)] = [left, matrix, product].map(Matrix::of) else { return false };
     let (inner, columns) = match right {
@@ -202,6 +215,7 @@ mod tests {
         let (a, b) = (random(128, 64), random(63, 96));
         assert!(mm(&a, Right::Plain(&b)).is_err());
         assert!(mm(&a, Right::Transposed(&b)).is_err());
+        assert!(mm_into(&mut random(128, 95), &a, Right::Plain(&random(64, 96))).is_err());
         assert!(add_mm(&mut random(128, 95), &a, Right::Plain(&random(64, 96))).is_err());
         assert!(mm(&a, Right::Plain(&random(64, 96).reshape([64, 96, 1]))).is_err());
         assert!(add_mm(&mut a.shallow_clone(), &a, Right::Plain(&random(64, 96))).is_err());

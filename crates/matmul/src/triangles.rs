@@ -7,7 +7,7 @@ use tch::{TchError, Tensor};
 #[cfg(target_arch = "x86_64")]
 use crate::{
     kernel::triangle::{Triangles, View},
-    tensors::{AVX512, is_plain},
+    tensors::{avx512, is_plain},
 };
 
 /// A square matrix that is zero right of its diagonal, as the left factor of a product.
@@ -50,23 +50,24 @@ pub fn lower_mm(product: &mut Tensor, lower: Lower<'_>, right: &Tensor, add: boo
 }
 
 fn write(product: &mut Tensor, found: &Tensor, add: bool) -> Result<(), TchError> {
-    if add {
-        let _ = product.f_add_(found)?;
-    } else if product.size() == found.size() {
-        product.f_copy_(found)?;
-    } else {
+    if found.dim() != 4 || product.size() != found.size() {
         let what = format!("a product of {:?} does not fit into {:?}", found.size(), product.size());
         return Err(TchError::Shape(what));
+    }
+    if add {
+        let _ = product.f_add_(found)?;
+    } else {
+        product.f_copy_(found)?;
     }
     Ok(())
 }
 
 #[cfg(target_arch = "x86_64")]
 fn kernel_product(product: &Tensor, a: &Tensor, b: &Tensor, scale: f32, add: bool) -> bool {
-    let Some(avx512) = *AVX512 else { return false };
+    let Some(avx512) = avx512() else { return false };
     let [Some(product), Some(a), Some(b)] = [product, a, b].map(Matrices::of) else { return false };
     let [batch, heads, size, width] = a.size;
-    if b.size != a.size || product.size != [batch, heads, size, size] || product.overlaps(&[a, b]) {
+    if b.size != a.size || product.size != [batch, heads, size, size] || !product.may_take(&[a, b]) {
         return false;
     }
     let mut triangles = Triangles::new(avx512, size, width, scale);
@@ -83,7 +84,7 @@ fn kernel_product(product: &Tensor, a: &Tensor, b: &Tensor, scale: f32, add: boo
 
 #[cfg(target_arch = "x86_64")]
 fn kernel_mm(product: &Tensor, lower: Lower<'_>, right: &Tensor, add: bool) -> bool {
-    let Some(avx512) = *AVX512 else { return false };
+    let Some(avx512) = avx512() else { return false };
     let (transposed, lower) = match lower {
         Lower::Plain(lower) => (false, lower),
         Lower::Transposed(lower) => (true, lower),
@@ -94,7 +95,7 @@ fn kernel_mm(product: &Tensor, lower: Lower<'_>, right: &Tensor, add: bool) -> b
     let [batch, heads, size, width] = right.size;
     if product.size != right.size
         || lower.size != [batch, heads, size, size]
-        || product.overlaps(&[lower, right])
+        || !product.may_take(&[lower, right])
     {
         return false;
     }
@@ -145,9 +146,20 @@ impl Matrices {
         (!at.is_null() && stride[2] >= sizes[3]).then_some(Self { at, size: sizes, stride, len })
     }
 
-    fn overlaps(&self, others: &[Self]) -> bool {
+    /// Whether a product can be written here: none of its numbers lies where another does, and no factor within its range.
+    fn may_take(&self, factors: &[Self]) -> bool {
+        let [batch, head, row] = self.stride;
+        let mut dimensions = [(batch, self.size[0]), (head, self.size[1]), (row, self.size[2])];
+        dimensions.sort_unstable();
+        let mut taken = self.size[3];
+        for (stride, size) in dimensions {
+            if size > 1 && stride < taken {
+                return false;
+            }
+            taken += (size - 1) * stride;
+        }
         let end = self.at.wrapping_add(self.len);
-        others.iter().any(|other| self.at < other.at.wrapping_add(other.len) && other.at < end)
+        factors.iter().all(|other| self.at >= other.at.wrapping_add(other.len) || other.at >= end)
     }
 
     fn each(self) -> impl Iterator<Item = (usize, usize)> {
@@ -232,5 +244,10 @@ mod tests {
         assert!(lower_mm(&mut mixed, Lower::Plain(&x), &y, false).is_err());
         assert!(lower_mm(&mut heads(2, 3, 7, 4), Lower::Plain(&by_columns), &y, false).is_err());
         assert!(lower_product(&mut mixed, &x, &heads(2, 3, 8, 5), 1.0, true).is_err());
+        let mut one_head =
+            Tensor::zeros([2, 1, 8, 4], (Kind::Float, Device::Cpu)).expand([2, 3, 8, 4], false);
+        for add in [false, true] {
+            assert!(lower_mm(&mut one_head, Lower::Plain(&by_columns), &y, add).is_err());
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Panels of the right factor's quarters are summed when they are near already, and a product of halves is added to the one or
 //! two quarters of the result that it belongs to while it is in registers (Huang et al., "Strassen's algorithm
 //! reloaded"). Rows are brought to one size before, by powers of two, so that a row's error is relative to that row
-//! and not to the one that it is added to (Ballard et al., "Improving the numerical stability of fast matrix
+//! (or to 2⁻⁶⁰ if that is larger) and not to the one that it is added to (Ballard et al., "Improving the numerical stability of fast matrix
 //! multiplication").
 
 use core::arch::x86_64::{
@@ -21,10 +21,13 @@ use super::{
 
 /// Rows, inner dimension and columns from which on halves are faster.
 const WORTH_HALVING: [usize; 3] = [256, 512, 512];
-/// The most of half an inner dimension that is summed at a time: four panels of it fit into the second cache.
+/// The most of half an inner dimension that is summed at a time: its panels and a part of the left factor fit into the second cache.
 const HALF_DEPTH: usize = 288;
-/// Two to this power is the largest scale of a row, and its inverse the smallest.
+/// Two to this power is the largest scale of a row, and its inverse the smallest: what is smaller is rounded as if it were that.
 const LARGEST_EXPONENT: i32 = 60;
+
+/// Half a product's rows up to which a thread keeps the room for sums.
+const MOST_KEPT_ROWS: usize = 4096;
 
 /// What a product of halves is added to: a quarter of the result, and the weight of each row.
 type Part<'a> = (usize, &'a [f32]);
@@ -73,7 +76,9 @@ pub(super) unsafe fn multiply(left: Left<'_>, right: Factor<'_>, product: Produc
             multiply_whole(left.narrow(even_rows, left.rows, 0, inner), right, product);
         }
     }
-    ROOM.set(quarters);
+    if quarters.rows <= MOST_KEPT_ROWS {
+        ROOM.set(quarters);
+    }
 }
 
 thread_local! {
@@ -103,13 +108,13 @@ impl Quarters {
     fn resize(&mut self, rows: usize, inner: usize) {
         let parts = inner.div_ceil(2 * HALF_DEPTH);
         (self.rows, self.half_depth) = (rows, inner.div_ceil(2 * parts));
-        self.left_sums.iter_mut().for_each(|sum| sum.resize(rows * self.half_depth, 0.0));
+        self.left_sums.iter_mut().for_each(|sum| grow(sum, rows * self.half_depth, 0.0));
         self.panels.resize(self.half_depth);
-        self.one.resize(rows, 1.0);
+        grow(&mut self.one, rows, 1.0);
         let weights = self.scales.iter_mut().chain(&mut self.minus);
         weights
             .chain([&mut self.lower_by_upper, &mut self.upper_by_lower])
-            .for_each(|row| row.resize(rows, 0.0));
+            .for_each(|row| grow(row, rows, 0.0));
     }
 
     /// Makes the sums of the left factor's quarters, unless a row holds what is no number: other rows must not see it.
@@ -121,14 +126,17 @@ impl Quarters {
                 [row, self.rows + row].map(|row| &left.values[row * left.stride..][..left.columns]);
             let scales = (scale(upper, left.stride), scale(lower, left.stride));
             let (Some(upper_scale), Some(lower_scale)) = scales else { return false };
+            // Zeros stay zeros: whatever is added to their rows is multiplied with zero.
+            let ratio = |of: f32, by: f32| if by == 0.0 { 0.0 } else { of / by };
+            let inverse = |of: f32| if of == 0.0 { 1.0 } else { of.recip() };
             self.scales[0][row] = upper_scale;
             self.scales[1][row] = lower_scale;
             self.minus[0][row] = -upper_scale;
             self.minus[1][row] = -lower_scale;
-            self.lower_by_upper[row] = lower_scale / upper_scale;
-            self.upper_by_lower[row] = upper_scale / lower_scale;
+            self.lower_by_upper[row] = ratio(lower_scale, upper_scale);
+            self.upper_by_lower[row] = ratio(upper_scale, lower_scale);
             let sums = self.left_sums.each_mut().map(|sum| &mut sum[row * half..][..half]);
-            sum_row([upper, lower], [upper_scale.recip(), lower_scale.recip()], sums);
+            sum_row([upper, lower], [inverse(upper_scale), inverse(lower_scale)], sums);
         }
         true
     }
@@ -149,30 +157,35 @@ impl Quarters {
         for column in (0..half_columns).step_by(PANEL) {
             self.panels.fill(right, [half, half_columns], column);
             let Panels { upper_left: b11, lower_right: b22, sums: b, .. } = &self.panels;
-            let products: [(_, _, &[Part<'_>]); 7] = [
-                (sum(0), &b[0], &[(0, upper), (3, lower)]),
-                (sum(1), b11, &[(2, lower), (3, minus_lower)]),
-                (quarter(0, 0), &b[1], &[(1, one), (3, &self.lower_by_upper)]),
-                (quarter(rows, half), &b[2], &[(0, &self.upper_by_lower), (2, one)]),
-                (sum(2), b22, &[(0, minus_upper), (1, upper)]),
-                (sum(3), &b[3], &[(3, lower)]),
-                (sum(4), &b[4], &[(0, upper)]),
+            let products: [(_, _, Part<'_>, Option<Part<'_>>); 7] = [
+                (sum(0), &b[0], (0, upper), Some((3, lower))),
+                (sum(1), b11, (2, lower), Some((3, minus_lower))),
+                (quarter(0, 0), &b[1], (1, one), Some((3, &self.lower_by_upper))),
+                (quarter(rows, half), &b[2], (0, &self.upper_by_lower), Some((2, one))),
+                (sum(2), b22, (0, minus_upper), Some((1, upper))),
+                (sum(3), &b[3], (3, lower), None),
+                (sum(4), &b[4], (0, upper), None),
             ];
             let mut written = [add; 4];
-            for ((a, lda), panel, parts) in products {
+            for ((a, lda), panel, first, second) in products {
                 let panel = &panel[..half];
                 let mut target = |part| result.target(part, column, &mut written);
                 // SAFETY: the left factor's rows hold `half` numbers from here on, the targets' rows a panel's.
                 unsafe {
                     let rows = Rows { at: a.as_ptr(), count: rows, stride: lda, step: 1 };
-                    match parts {
-                        [one] => multiply_panel(rows, panel, &[target(*one)]),
-                        [one, two] => multiply_panel(rows, panel, &[target(*one), target(*two)]),
-                        _ => unreachable!("a product of halves belongs to one quarter or two"),
+                    match second {
+                        None => multiply_panel(rows, panel, &[target(first)]),
+                        Some(second) => multiply_panel(rows, panel, &[target(first), target(second)]),
                     }
                 }
             }
         }
+    }
+}
+
+fn grow<T: Copy>(values: &mut Vec<T>, len: usize, value: T) {
+    if values.len() < len {
+        values.resize(len, value);
     }
 }
 
@@ -190,7 +203,7 @@ impl Panels {
     fn resize(&mut self, depth: usize) {
         let Self { upper_left, lower_right, others, sums } = self;
         let all = [upper_left, lower_right].into_iter().chain(others).chain(sums);
-        all.for_each(|panel| panel.resize(depth, [Line::ZERO; 2]));
+        all.for_each(|panel| grow(panel, depth, [Line::ZERO; 2]));
     }
 
     /// Fills them with columns from `column` on of quarters of such a size.
@@ -284,7 +297,8 @@ fn sum_row([upper, lower]: [&[f32]; 2], by: [f32; 2], mut sums: [&mut [f32]; 5])
     }
 }
 
-/// A power of two above a row's numbers, or near it for the largest and the smallest; `None` if one is not finite.
+/// A power of two above a row's numbers, or near it for the largest and the smallest; zero of zeros, `None` if one is not
+/// finite.
 /// What lies `apart` numbers from them is fetched meanwhile.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -300,6 +314,10 @@ fn scale(row: &[f32], apart: usize) -> Option<f32> {
         };
         largest = _mm512_max_epu32(largest, _mm512_castps_si512(_mm512_abs_ps(numbers)));
     }
-    let exponent = (_mm512_reduce_max_epu32(largest) >> 23) as i32 - 126;
+    let largest = _mm512_reduce_max_epu32(largest);
+    if largest == 0 {
+        return Some(0.0);
+    }
+    let exponent = (largest >> 23) as i32 - 126;
     (exponent < 129).then(|| 2f32.powi(exponent.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)))
 }

@@ -71,9 +71,9 @@ impl Case {
         let ([_, inner, columns], [lda, ldb, ldc]) = (self.sizes, self.strides);
         for row in rows {
             let left = &self.a[row * lda..][..inner];
-            let largest = left.iter().fold(f32::MIN_POSITIVE, |largest, number| largest.max(number.abs()));
-            let bound = 1e-7 * (inner as f64 + 2.0).powf(1.5) + 1e-6;
             let (found, before) = (&found[row * ldc..][..ldc], &self.before[row * ldc..][..ldc]);
+            let largest = left.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
+            let bound = 1e-7 * (inner as f64 + 2.0).powf(1.5) + 1e-6;
             for (column, (found, before)) in found.iter().zip(before).enumerate() {
                 if column >= columns {
                     prop_assert_eq!(found, before, "what lies between rows");
@@ -84,9 +84,12 @@ impl Case {
                 };
                 let sum: f64 =
                     left.iter().enumerate().map(|(k, a)| f64::from(*a) * f64::from(right(k))).sum();
-                let expected = sum + if self.add { f64::from(*before) } else { 0.0 };
-                let off = (f64::from(*found) - expected).abs() / f64::from(largest);
-                prop_assert!(off < bound, "{row} {column}: {found} {expected}");
+                let before = if self.add { f64::from(*before) } else { 0.0 };
+                let (expected, off) = (sum + before, (f64::from(*found) - sum - before).abs());
+                prop_assert!(
+                    off <= bound * f64::from(largest) + 1.2e-7 * before.abs(),
+                    "{row} {column}: {found} {expected}"
+                );
             }
         }
         Ok(())

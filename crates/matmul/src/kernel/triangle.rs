@@ -30,8 +30,8 @@ impl Triangles {
     /// Writes `a · bᵀ` with the scale, or adds it, on and left of the diagonal; what is right of it may or may not change.
     ///
     /// # Safety
-    /// `a` and `b` must be of `size` rows and `width` columns, `product` of `size` rows and columns, and nobody else may write
-    /// to them.
+    /// `a` and `b` must be of `size` rows and `width` columns, `product` of `size` rows and columns, `size` must not be
+    /// zero, nobody else may write to them, and `product` must overlap none of the others.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn product(
         &mut self,
@@ -47,8 +47,8 @@ impl Triangles {
     /// Writes `lower · right`, or adds it. What is right of the diagonal must be zero.
     ///
     /// # Safety
-    /// `lower` must be of `size` rows and columns, the others of `size` rows and `width` columns, and nobody else may write
-    /// to them.
+    /// `lower` must be of `size` rows and columns, the others of `size` rows and `width` columns, `size` must not be
+    /// zero, nobody else may write to them, and `product` must overlap none of the others.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn multiply(
         &mut self,

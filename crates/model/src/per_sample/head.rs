@@ -12,7 +12,7 @@ use crate::{
 
 /// Logits that are held at a time: what stays near the processor while they become probabilities.
 const LOGITS: i64 = 1 << 20;
-/// What their products take at a time: a part of the vocabulary is a multiple of it.
+/// What their products take at a time: parts of the vocabulary but the last are a multiple of it.
 const TOKENS: i64 = 64;
 
 /// `[N]` losses of the last layer's output `[M, d]`, and the gradient of their sum in it.

@@ -34,25 +34,26 @@ pub(super) struct Tables {
     turn_back: Tensor,
     /// `[T, T]`: minus infinity where a token may not look.
     mask: Tensor,
-    room: Room,
 }
 
 /// Room for what a layer needs while it is computed.
 #[derive(Debug)]
-struct Room {
+pub(super) struct Scratch {
     /// `[M, ff]` each.
     wide: [Tensor; 2],
-    /// `[M, d]`
+    /// `[M, d]`: what attention mixed, the normed input with the norm's weights, and on the way back what comes back at the
+    /// normed inputs and at what attention mixed. None of these is needed once the next is written.
     narrow: Tensor,
     /// `[M, d + 2·kv]`
     at_qkv: Tensor,
-    /// `[N, kv, group, T, T]` each: what comes back at attention's weights, zero where a token may not look, and at its scores.
+    /// `[N, kv, group, T, T]` each: what comes back at attention's weights, and at its scores. Where a token may not look the
+    /// first holds zeros or anything finite, and is multiplied with weights of zero.
     at_weights: Tensor,
     at_scores: Tensor,
 }
 
-impl Room {
-    fn new(config: &ModelConfig, shape: Shape, device: tch::Device) -> Result<Self, ModelError> {
+impl Scratch {
+    pub(super) fn new(config: &ModelConfig, shape: Shape, device: tch::Device) -> Result<Self, ModelError> {
         let rows = shape.n * shape.t;
         let weights = Heads::new(config, shape).weights();
         let ff = config.d_ff as i64;
@@ -128,7 +129,7 @@ impl Tables {
         let back =
             Tensor::f_complex(&cos.f_mul_scalar(scale)?, &sin.f_mul_scalar(-scale)?)?.f_unsqueeze(1)?;
         let mask = model.causal_mask(shape.t, shape.t)?;
-        Ok(Self { turn, turn_back: back, mask, room: Room::new(config, shape, model.device())? })
+        Ok(Self { turn, turn_back: back, mask })
     }
 }
 
@@ -158,10 +159,10 @@ impl Merged {
         Pass { config, layer, tables, shape }: Pass<'_>,
         hidden: &mut Tensor,
         kept: &mut Kept,
+        scratch: &mut Scratch,
     ) -> Result<(), ModelError> {
         let Kept { inverse, normed, qkv, weights, gate_up, gated } = kept;
         let heads = Heads::new(config, shape);
-        let room = &tables.room;
         normalise_into(hidden, config.rms_epsilon, &mut inverse[0], &mut normed[0])?;
         mm_into(qkv, &normed[0], Right::Transposed(&self.qkv))?;
         heads.turn(qkv, &tables.turn)?;
@@ -172,7 +173,7 @@ impl Merged {
             lower_product(&mut weights.f_select(2, at)?, &heads.queries(qkv, at)?, &key, scale, true)?;
         }
         let _ = weights.f_internal_softmax_out(weights, -1, false)?;
-        let mixed = &room.narrow;
+        let mixed = &scratch.narrow;
         for at in 0..heads.group {
             let weights = weights.f_select(2, at)?;
             lower_mm(&mut heads.queries(mixed, at)?, Lower::Plain(&weights), &value, false)?;
@@ -180,11 +181,11 @@ impl Merged {
         add_mm(hidden, mixed, Right::Transposed(&layer.o))?;
 
         normalise_into(hidden, config.rms_epsilon, &mut inverse[1], &mut normed[1])?;
-        let weighted = normed[1].f_mul_out(&room.narrow, &layer.ffn_norm)?;
+        let weighted = normed[1].f_mul_out(&scratch.narrow, &layer.ffn_norm)?;
         mm_into(gate_up, &weighted, Right::Transposed(&layer.gate_up))?;
         let width = config.d_ff as i64;
         let _ = gate_up.f_narrow(1, 0, width)?.f_silu_out(gated)?;
-        let active = gated.f_mul_out(&room.wide[0], &gate_up.f_narrow(1, width, width)?)?;
+        let active = gated.f_mul_out(&scratch.wide[0], &gate_up.f_narrow(1, width, width)?)?;
         add_mm(hidden, &active, Right::Transposed(&layer.down))?;
         Ok(())
     }
@@ -195,13 +196,13 @@ impl Merged {
         &self,
         Pass { config, layer, tables, shape }: Pass<'_>,
         kept: &mut Kept,
+        scratch: &mut Scratch,
         back: &mut Tensor,
         further: bool,
     ) -> Result<[Tensor; 4], ModelError> {
         let Kept { inverse, normed, qkv, weights, gate_up, gated } = kept;
         let width = config.d_ff as i64;
-        let room = &tables.room;
-        let [mut at_active, at_gated] = room.wide.each_ref().map(Tensor::shallow_clone);
+        let [mut at_active, at_gated] = scratch.wide.each_ref().map(Tensor::shallow_clone);
         mm_into(&mut at_active, back, Right::Plain(&layer.down))?;
         // What came in makes way for what comes back, while it is near.
         let at_gate_up = gate_up;
@@ -209,27 +210,27 @@ impl Merged {
         let at_gated = at_active.f_mul_out(&at_gated, &up)?;
         let _ = at_active.f_mul_out(&up, gated)?;
         let _ = gate.f_silu_backward_grad_input(&gate, &at_gated)?;
-        let mut at_normed = room.narrow.shallow_clone();
+        let mut at_normed = scratch.narrow.shallow_clone();
         mm_into(&mut at_normed, at_gate_up, Right::Plain(&layer.gate_up))?;
         let at_normed = at_normed.f_mul_(&layer.ffn_norm)?;
         normalise_back(back, at_normed, &normed[1], &inverse[1])?;
 
         let heads = Heads::new(config, shape);
         let [key, value] = [heads.keys(qkv)?, heads.values(qkv)?];
-        let mut at_mixed = room.narrow.shallow_clone();
+        let mut at_mixed = scratch.narrow.shallow_clone();
         mm_into(&mut at_mixed, back, Right::Plain(&layer.o))?;
         for at in 0..heads.group {
-            let mut at_weights = room.at_weights.f_select(2, at)?;
+            let mut at_weights = scratch.at_weights.f_select(2, at)?;
             lower_product(&mut at_weights, &heads.queries(&at_mixed, at)?, &value, 1.0, false)?;
         }
         let at_scores = Tensor::f_internal_softmax_backward_data_out(
-            &room.at_scores,
-            &room.at_weights,
+            &scratch.at_scores,
+            &scratch.at_weights,
             weights,
             -1,
             Kind::Float,
         )?;
-        let at_qkv = &room.at_qkv;
+        let at_qkv = &scratch.at_qkv;
         let [mut at_key, mut at_value] = [heads.keys(at_qkv)?, heads.values(at_qkv)?];
         for at in 0..heads.group {
             let (at_scores, weights) = (at_scores.f_select(2, at)?, weights.f_select(2, at)?);

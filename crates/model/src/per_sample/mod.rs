@@ -10,12 +10,12 @@
 mod head;
 mod layer;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::{
     error::ModelError,
     lora::Adapter,
-    per_sample::layer::{Kept, Merged, Pass, Shape, Tables},
+    per_sample::layer::{Kept, Merged, Pass, Scratch, Shape, Tables},
     prefix::PrefixCache,
     sequence::{Batch, Sequence},
     transformer::BaseModel,
@@ -36,6 +36,7 @@ pub struct PerSample<'a> {
 struct Room {
     shape: Shape,
     tables: Tables,
+    scratch: Scratch,
     /// Of each layer that the adapter changes.
     kept: Vec<Kept>,
 }
@@ -96,15 +97,16 @@ impl<'a> PerSample<'a> {
         let mut hidden = hidden.f_reshape([shape.n * shape.t, shape.d])?.f_detach_copy()?;
         let room = self.room.take().filter(|room| room.shape == shape);
         let mut room = room.map_or_else(|| self.room(shape), Ok)?;
-        let tables = &room.tables;
+        let Room { tables, scratch, kept, .. } = &mut room;
+        let tables = &*tables;
         let pass = |at: usize| Pass { config, layer: self.model.layer(self.first_layer + at), tables, shape };
-        for (at, (merged, kept)) in self.layers.iter().zip(&mut room.kept).enumerate() {
-            merged.forward(pass(at), &mut hidden, kept)?;
+        for (at, (merged, kept)) in self.layers.iter().zip(&mut *kept).enumerate() {
+            merged.forward(pass(at), &mut hidden, kept, scratch)?;
         }
         let (losses, mut back) = head::losses_and_gradient(self.model, &batch, &hidden)?;
         let mut parts: Vec<[Tensor; 4]> = Vec::with_capacity(self.layers.len());
-        for (at, (merged, kept)) in self.layers.iter().zip(&mut room.kept).enumerate().rev() {
-            parts.push(merged.backward(pass(at), kept, &mut back, at > 0)?);
+        for (at, (merged, kept)) in self.layers.iter().zip(kept).enumerate().rev() {
+            parts.push(merged.backward(pass(at), kept, scratch, &mut back, at > 0)?);
         }
         self.room = Some(room);
         let mut flat = Vec::with_capacity(parts.len() * 4);
@@ -112,13 +114,18 @@ impl<'a> PerSample<'a> {
             flat.push(part.f_reshape([shape.n, -1])?);
         }
         let gradients = Tensor::f_cat(&flat, 1)?;
-        debug_assert_eq!(gradients.kind(), Kind::Float);
         Ok(SampleGradients { gradients, losses })
     }
 
     fn room(&self, shape: Shape) -> Result<Room, ModelError> {
         let device = self.model.device();
-        let kept = self.layers.iter().map(|_| Kept::new(self.model.config(), shape, device));
-        Ok(Room { shape, tables: Tables::new(self.model, shape)?, kept: kept.collect::<Result<_, _>>()? })
+        let config = self.model.config();
+        let kept = self.layers.iter().map(|_| Kept::new(config, shape, device));
+        Ok(Room {
+            shape,
+            tables: Tables::new(self.model, shape)?,
+            scratch: Scratch::new(config, shape, device)?,
+            kept: kept.collect::<Result<_, _>>()?,
+        })
     }
 }
