@@ -129,12 +129,10 @@ unsafe fn multiply(left: Left<'_>, right: Factor<'_>, product: Product<'_>) {
         for column in (0..columns).step_by(PANEL) {
             let width = PANEL.min(columns - column);
             right.copy(from, column, width, &mut panel[..depth]);
-            let masks = [mask(width), mask(width.saturating_sub(LANES))];
             // SAFETY: within the slices, as the caller has it: `rows` rows, `depth` numbers from `from` on of the
             // left factor and `width` from `column` on of the product.
             unsafe {
-                let target =
-                    Target { at: c.as_mut_ptr().add(column), stride: ldc, masks, weights: &weights, add };
+                let target = Target::new(c.as_mut_ptr().add(column), ldc, width, &weights, add);
                 let rows = Rows { at: a.as_ptr().add(from), count: rows, stride: lda, step: 1 };
                 multiply_panel(rows, &panel[..depth], &[target]);
             }
@@ -232,7 +230,12 @@ unsafe fn multiply_rows<const R: usize>(
     R
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// A panel's first columns.
+    fn new(at: *mut f32, stride: usize, columns: usize, weights: &'a [f32], add: bool) -> Self {
+        Self { at, stride, masks: [mask(columns), mask(columns.saturating_sub(LANES))], weights, add }
+    }
+
     /// # Safety
     /// As [`multiply_panel`].
     #[allow(unsafe_code)]

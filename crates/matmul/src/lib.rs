@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod kernel;
+#[cfg(target_arch = "x86_64")]
+mod memory;
 mod tensors;
 mod triangles;
 

@@ -6,7 +6,10 @@ use std::sync::LazyLock;
 use tch::{Device, Kind, TchError, Tensor};
 
 #[cfg(target_arch = "x86_64")]
-use crate::kernel::{Avx512, Factor, Left, Product};
+use crate::{
+    kernel::{Avx512, Factor, Left, Product},
+    memory::Matrices,
+};
 
 /// Rows below which copying the right factor costs more than is saved.
 #[cfg(target_arch = "x86_64")]
@@ -78,15 +81,13 @@ pub(crate) fn avx512() -> Option<Avx512> {
 fn multiplied(product: &Tensor, left: &Tensor, right: Right<'_>, add: bool) -> bool {
     let Some(avx512) = avx512() else { return false };
     let (Right::Plain(matrix) | Right::Transposed(matrix)) = right;
-    let [Some(a), Some(b), Some(c)] = [left, matrix, product].map(Matrix::of) else { return false };
+    let [Some(a), Some(b), Some(c)] = [left, matrix, product].map(Matrices::<0>::of) else { return false };
     let (inner, columns) = match right {
         Right::Plain(_) => (b.rows, b.columns),
         Right::Transposed(_) => (b.columns, b.rows),
     };
-    if a.rows < WORTH_COPYING || (a.columns, a.rows, columns) != (inner, c.rows, c.columns) {
-        return false;
-    }
-    if c.overlaps(&a) || c.overlaps(&b) {
+    let fits = (a.columns, a.rows, columns) == (inner, c.rows, c.columns);
+    if a.rows < WORTH_COPYING || !fits || !c.may_take(&[a, b]) {
         return false;
     }
     // SAFETY: the tensors live until this returns, and are of so many numbers; nothing else writes to them, and
@@ -94,7 +95,7 @@ fn multiplied(product: &Tensor, left: &Tensor, right: Right<'_>, add: bool) -> b
     #[allow(unsafe_code)]
     let (a_values, b_values, c_values) = unsafe {
         let (a, b) = (std::slice::from_raw_parts(a.at, a.len), std::slice::from_raw_parts(b.at, b.len));
-        (a, b, std::slice::from_raw_parts_mut(c.at.cast_mut(), c.len))
+        (a, b, std::slice::from_raw_parts_mut(c.at, c.len))
     };
     let left = Left { values: a_values, rows: a.rows, columns: a.columns, stride: a.stride };
     let right = match right {
@@ -108,51 +109,6 @@ fn multiplied(product: &Tensor, left: &Tensor, right: Right<'_>, add: bool) -> b
 #[cfg(not(target_arch = "x86_64"))]
 fn multiplied(_: &Tensor, _: &Tensor, _: Right<'_>, _: bool) -> bool {
     false
-}
-
-/// Whether a tensor's f32 numbers lie in memory as they are, and nobody differentiates them.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn is_plain(tensor: &Tensor) -> bool {
-    tensor.device() == Device::Cpu
-        && tensor.kind() == Kind::Float
-        && !tensor.is_sparse()
-        && !tensor.is_mkldnn()
-        && !tensor.is_neg()
-        && !tensor.requires_grad()
-}
-
-/// An f32 matrix in memory, its rows one after the other.
-#[cfg(target_arch = "x86_64")]
-struct Matrix {
-    at: *const f32,
-    /// Numbers from the first to the last.
-    len: usize,
-    rows: usize,
-    columns: usize,
-    stride: usize,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Matrix {
-    /// `None` of what has another form, is empty, or is to be differentiated.
-    fn of(tensor: &Tensor) -> Option<Self> {
-        if !is_plain(tensor) {
-            return None;
-        }
-        let (&[rows, columns], &[stride, 1]) = (tensor.size().as_slice(), tensor.stride().as_slice()) else {
-            return None;
-        };
-        let (rows, columns) = (usize::try_from(rows).ok()?, usize::try_from(columns).ok()?);
-        let stride = usize::try_from(stride).ok()?;
-        let len = rows.checked_sub(1)?.checked_mul(stride)?.checked_add(columns)?;
-        let at: *const f32 = tensor.data_ptr().cast_const().cast();
-        (columns > 0 && stride >= columns && !at.is_null()).then_some(Self { at, len, rows, columns, stride })
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        let (from, to) = (self.at, self.at.wrapping_add(self.len));
-        from < other.at.wrapping_add(other.len) && other.at < to
-    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,7 @@
 use tch::{TchError, Tensor};
 
 #[cfg(target_arch = "x86_64")]
-use crate::{
-    kernel::triangle::{Triangles, View},
-    tensors::{avx512, is_plain},
-};
+use crate::{kernel::triangle::Triangles, memory::Matrices, tensors::avx512};
 
 /// A square matrix that is zero right of its diagonal, as the left factor of a product.
 #[derive(Debug, Clone, Copy)]
@@ -65,18 +62,19 @@ fn write(product: &mut Tensor, found: &Tensor, add: bool) -> Result<(), TchError
 #[cfg(target_arch = "x86_64")]
 fn kernel_product(product: &Tensor, a: &Tensor, b: &Tensor, scale: f32, add: bool) -> bool {
     let Some(avx512) = avx512() else { return false };
-    let [Some(product), Some(a), Some(b)] = [product, a, b].map(Matrices::of) else { return false };
-    let [batch, heads, size, width] = a.size;
-    if b.size != a.size || product.size != [batch, heads, size, size] || !product.may_take(&[a, b]) {
+    let [Some(product), Some(a), Some(b)] = [product, a, b].map(Matrices::<2>::of) else { return false };
+    let (size, width) = (a.rows, a.columns);
+    let square = product.batch_sizes() == a.batch_sizes() && [product.rows, product.columns] == [size; 2];
+    if !b.is_of_size(&a) || !square || !product.may_take(&[a, b]) {
         return false;
     }
     let mut triangles = Triangles::new(avx512, size, width, scale);
-    for (i, j) in product.each() {
-        // SAFETY: the matrices are of these sizes, the tensors live until this returns, and what is written to is none of
-        // those that are read.
+    for [i, j] in product.each() {
+        // SAFETY: the processor has AVX-512, the matrices are of these sizes, the tensors live until this returns, and what
+        // is written to is none of those that are read.
         #[allow(unsafe_code)]
         unsafe {
-            triangles.product(a.view(i, j), b.view(i, j), product.view_mut(i, j), add);
+            triangles.product(a.view([i, j]), b.view([i, j]), product.view_mut([i, j]), add);
         }
     }
     true
@@ -89,92 +87,25 @@ fn kernel_mm(product: &Tensor, lower: Lower<'_>, right: &Tensor, add: bool) -> b
         Lower::Plain(lower) => (false, lower),
         Lower::Transposed(lower) => (true, lower),
     };
-    let [Some(product), Some(lower), Some(right)] = [product, lower, right].map(Matrices::of) else {
+    let [Some(product), Some(lower), Some(right)] = [product, lower, right].map(Matrices::<2>::of) else {
         return false;
     };
-    let [batch, heads, size, width] = right.size;
-    if product.size != right.size
-        || lower.size != [batch, heads, size, size]
-        || !product.may_take(&[lower, right])
-    {
+    let (size, width) = (right.rows, right.columns);
+    let square = lower.batch_sizes() == right.batch_sizes() && [lower.rows, lower.columns] == [size; 2];
+    if !product.is_of_size(&right) || !square || !product.may_take(&[lower, right]) {
         return false;
     }
     let mut triangles = Triangles::new(avx512, size, width, 1.0);
-    for (i, j) in product.each() {
-        // SAFETY: the matrices are of these sizes, the tensors live until this returns, and what is written to is none of
-        // those that are read.
+    for [i, j] in product.each() {
+        // SAFETY: the processor has AVX-512, the matrices are of these sizes, the tensors live until this returns, and what
+        // is written to is none of those that are read.
         #[allow(unsafe_code)]
         unsafe {
-            triangles.multiply(lower.view(i, j), transposed, right.view(i, j), product.view_mut(i, j), add);
+            let (lower, right) = (lower.view([i, j]), right.view([i, j]));
+            triangles.multiply(lower, transposed, right, product.view_mut([i, j]), add);
         }
     }
     true
-}
-
-/// Matrices of a tensor in memory.
-#[cfg(target_arch = "x86_64")]
-#[derive(Debug, Clone, Copy)]
-struct Matrices {
-    at: *mut f32,
-    size: [usize; 4],
-    /// Numbers from one batch, head and row to the next.
-    stride: [usize; 3],
-    /// Numbers from the first to the last.
-    len: usize,
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Matrices {
-    /// `None` of what has another form, is empty, has rows within rows, or is to be differentiated.
-    fn of(tensor: &Tensor) -> Option<Self> {
-        if !is_plain(tensor) {
-            return None;
-        }
-        let size: [i64; 4] = tensor.size().try_into().ok()?;
-        let [batch, head, row, 1]: [i64; 4] = tensor.stride().try_into().ok()? else { return None };
-        let mut sizes = [0; 4];
-        for (found, size) in sizes.iter_mut().zip(size) {
-            *found = usize::try_from(size).ok().filter(|size| *size > 0)?;
-        }
-        let mut stride = [0; 3];
-        let mut len = sizes[3];
-        for ((found, of), size) in stride.iter_mut().zip([batch, head, row]).zip(sizes) {
-            *found = usize::try_from(of).ok()?;
-            len = (size - 1).checked_mul(*found)?.checked_add(len)?;
-        }
-        let at: *mut f32 = tensor.data_ptr().cast();
-        (!at.is_null() && stride[2] >= sizes[3]).then_some(Self { at, size: sizes, stride, len })
-    }
-
-    /// Whether a product can be written here: none of its numbers lies where another does, and no factor within its range.
-    fn may_take(&self, factors: &[Self]) -> bool {
-        let [batch, head, row] = self.stride;
-        let mut dimensions = [(batch, self.size[0]), (head, self.size[1]), (row, self.size[2])];
-        dimensions.sort_unstable();
-        let mut taken = self.size[3];
-        for (stride, size) in dimensions {
-            if size > 1 && stride < taken {
-                return false;
-            }
-            taken += (size - 1) * stride;
-        }
-        let end = self.at.wrapping_add(self.len);
-        factors.iter().all(|other| self.at >= other.at.wrapping_add(other.len) || other.at >= end)
-    }
-
-    fn each(self) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.size[0]).flat_map(move |i| (0..self.size[1]).map(move |j| (i, j)))
-    }
-
-    fn view(&self, i: usize, j: usize) -> View<*const f32> {
-        let View { at, stride } = self.view_mut(i, j);
-        View { at: at.cast_const(), stride }
-    }
-
-    fn view_mut(&self, i: usize, j: usize) -> View<*mut f32> {
-        let [batch, head, stride] = self.stride;
-        View { at: self.at.wrapping_add(i * batch + j * head), stride }
-    }
 }
 
 #[cfg(test)]

@@ -261,8 +261,7 @@ impl Halves {
     fn target<'a>(self, (quarter, weights): Part<'a>, column: usize, written: &mut [bool; 4]) -> Target<'a> {
         let from = quarter / 2 * self.rows * self.stride + quarter % 2 * self.columns + column;
         let add = std::mem::replace(&mut written[quarter], true);
-        let at = self.at.wrapping_add(from);
-        Target { at, stride: self.stride, masks: [!0; 2], weights, add }
+        Target::new(self.at.wrapping_add(from), self.stride, PANEL, weights, add)
     }
 }
 

@@ -1,16 +1,10 @@
 //! Products with square matrices of which only what is on and left of the diagonal counts, as in causal attention.
 
-use super::{Avx512, Factor, LANES, PANEL, ROWS, Rows, Target, mask, multiply_panel, panel::Line};
+use super::{Avx512, Factor, PANEL, ROWS, Rows, Target, multiply_panel, panel::Line};
+use crate::memory::View;
 
 /// Rows that are multiplied with what is left of the last one's diagonal.
 const BLOCK: usize = 2 * ROWS;
-
-/// A matrix in memory that somebody else owns.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct View<T> {
-    pub(crate) at: T,
-    pub(crate) stride: usize,
-}
 
 /// Multiplies square matrices of `size` with matrices of `width` columns.
 #[derive(Debug)]
@@ -30,43 +24,11 @@ impl Triangles {
     /// Writes `a · bᵀ` with the scale, or adds it, on and left of the diagonal; what is right of it may or may not change.
     ///
     /// # Safety
-    /// `a` and `b` must be of `size` rows and `width` columns, `product` of `size` rows and columns, `size` must not be
+    /// The processor must have AVX-512F (`new` takes the proof), `a` and `b` must be of `size` rows and `width` columns, `product` of `size` rows and columns, `size` must not be
     /// zero, nobody else may write to them, and `product` must overlap none of the others.
-    #[allow(unsafe_code)]
-    pub(crate) unsafe fn product(
-        &mut self,
-        a: View<*const f32>,
-        b: View<*const f32>,
-        product: View<*mut f32>,
-        add: bool,
-    ) {
-        // SAFETY: the caller's, and there was a proof of the instructions when this was made.
-        unsafe { self.lower_of_product(a, b, product, add) }
-    }
-
-    /// Writes `lower · right`, or adds it. What is right of the diagonal must be zero.
-    ///
-    /// # Safety
-    /// `lower` must be of `size` rows and columns, the others of `size` rows and `width` columns, `size` must not be
-    /// zero, nobody else may write to them, and `product` must overlap none of the others.
-    #[allow(unsafe_code)]
-    pub(crate) unsafe fn multiply(
-        &mut self,
-        lower: View<*const f32>,
-        transposed: bool,
-        right: View<*const f32>,
-        product: View<*mut f32>,
-        add: bool,
-    ) {
-        // SAFETY: the caller's, and there was a proof of the instructions when this was made.
-        unsafe { self.product_of_lower(lower, transposed, right, product, add) }
-    }
-
-    /// # Safety
-    /// As [`Self::product`], and the processor must have AVX-512F.
     #[allow(unsafe_code)]
     #[target_feature(enable = "avx512f")]
-    unsafe fn lower_of_product(
+    pub(crate) unsafe fn product(
         &mut self,
         a: View<*const f32>,
         b: View<*const f32>,
@@ -75,8 +37,8 @@ impl Triangles {
     ) {
         let Self { size, width, panel, weights } = self;
         let (size, width) = (*size, *width);
-        // SAFETY: the caller's: `size` rows of `width` numbers.
-        let values = unsafe { std::slice::from_raw_parts(b.at, (size - 1) * b.stride + width) };
+        // SAFETY: the caller's.
+        let values = unsafe { numbers(b, size, width) };
         for column in (0..size).step_by(PANEL) {
             let columns = PANEL.min(size - column);
             Factor::Columns { values, stride: b.stride }.copy(0, column, columns, &mut panel[..width]);
@@ -85,16 +47,23 @@ impl Triangles {
                 let rows =
                     Rows { at: a.at.add(column * a.stride), count: size - column, stride: a.stride, step: 1 };
                 let at = product.at.add(column * product.stride + column);
-                multiply_panel(rows, &panel[..width], &[target(at, product.stride, columns, weights, add)]);
+                multiply_panel(
+                    rows,
+                    &panel[..width],
+                    &[Target::new(at, product.stride, columns, weights, add)],
+                );
             }
         }
     }
 
+    /// Writes `lower · right`, or adds it. What is right of the diagonal must be zero.
+    ///
     /// # Safety
-    /// As [`Self::multiply`], and the processor must have AVX-512F.
+    /// The processor must have AVX-512F, `lower` must be of `size` rows and columns, the others of `size` rows and `width` columns, `size` must not be
+    /// zero, nobody else may write to them, and `product` must overlap none of the others.
     #[allow(unsafe_code)]
     #[target_feature(enable = "avx512f")]
-    unsafe fn product_of_lower(
+    pub(crate) unsafe fn multiply(
         &mut self,
         lower: View<*const f32>,
         transposed: bool,
@@ -104,8 +73,8 @@ impl Triangles {
     ) {
         let Self { size, width, panel, weights } = self;
         let (size, width) = (*size, *width);
-        // SAFETY: the caller's: `size` rows of `width` numbers.
-        let values = unsafe { std::slice::from_raw_parts(right.at, (size - 1) * right.stride + width) };
+        // SAFETY: the caller's.
+        let values = unsafe { numbers(right, size, width) };
         for column in (0..width).step_by(PANEL) {
             let columns = PANEL.min(width - column);
             Factor::Rows { values, stride: right.stride }.copy(0, column, columns, &mut panel[..size]);
@@ -121,13 +90,19 @@ impl Triangles {
                         (Rows { at, count, stride: lower.stride, step: 1 }, &panel[..row + count])
                     };
                     let at = product.at.add(row * product.stride + column);
-                    multiply_panel(rows, panel, &[target(at, product.stride, columns, weights, add)]);
+                    multiply_panel(rows, panel, &[Target::new(at, product.stride, columns, weights, add)]);
                 }
             }
         }
     }
 }
 
-fn target(at: *mut f32, stride: usize, columns: usize, weights: &[f32], add: bool) -> Target<'_> {
-    Target { at, stride, masks: [mask(columns), mask(columns.saturating_sub(LANES))], weights, add }
+/// All numbers of a matrix.
+///
+/// # Safety
+/// It must have so many rows, at least one, and columns, and while they are used nobody may free it or write to it.
+#[allow(unsafe_code)]
+unsafe fn numbers<'a>(matrix: View<*const f32>, rows: usize, columns: usize) -> &'a [f32] {
+    // SAFETY: the caller's.
+    unsafe { std::slice::from_raw_parts(matrix.at, (rows - 1) * matrix.stride + columns) }
 }
