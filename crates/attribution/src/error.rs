@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use openledger_tensor_file::TensorFileError;
+
 /// An error of the attribution crate.
 #[derive(Debug, thiserror::Error)]
 pub enum AttributionError {
@@ -58,4 +60,13 @@ pub enum AttributionError {
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+impl From<TensorFileError> for AttributionError {
+    fn from(error: TensorFileError) -> Self {
+        match error {
+            TensorFileError::Io { path, source } => Self::Io { path, source },
+            TensorFileError::Unsound { path, what } => Self::StoreFile { path, what },
+        }
+    }
 }

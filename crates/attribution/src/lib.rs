@@ -8,6 +8,7 @@ mod draw;
 mod error;
 pub mod faithfulness;
 pub mod gaming;
+mod gradient_store;
 mod gradients;
 mod influence;
 pub mod language;
@@ -22,13 +23,12 @@ mod scores;
 mod shares;
 mod sketch;
 mod splitmix;
-mod store;
-mod tensor_file;
 mod vesting;
 
 pub use cholesky::Cholesky;
 pub use clusters::{ClusterConfig, ClusterIndex, ClusterRow, Clusters, Match, Placement};
 pub use error::AttributionError;
+pub use gradient_store::GradientStore;
 pub use gradients::{Gradients, each_gradient_on_threads, gradients, gradients_on_threads};
 pub use influence::{Gram, Influence, InfluenceConfig, MAX_ROWS, length};
 pub use limits::{SelfInfluenceCap, cluster_scores, size_factors};
@@ -39,5 +39,4 @@ pub use projection::{
 pub use scorer::Scorer;
 pub use scores::{SCORE_SCALE, Scores, score_leaf};
 pub use shares::{MAX_SHARES, Share, ShareConfig, Shares, attribute};
-pub use store::GradientStore;
 pub use vesting::{Released, Vesting};

@@ -2,9 +2,9 @@
 
 use crate::{
     error::AttributionError,
+    gradient_store::GradientStore,
     gradients::Gradients,
     influence::{Influence, InfluenceConfig},
-    store::GradientStore,
 };
 
 /// Rows' gradients with their factored influence system.

@@ -1,13 +1,14 @@
 //! Adapters on disk (safetensors, tensor names as PEFT has them) and the hash that names them.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use alloy_primitives::{B256, Keccak256};
+use openledger_tensor_file::{Numbers, TensorFile};
+use tch::{Device, Tensor};
 
 use crate::{
     error::ModelError,
     lora::{Adapter, LoraConfig},
-    tensor_file::{TensorFile, le_bytes},
     transformer::BaseModel,
 };
 
@@ -26,7 +27,7 @@ impl Adapter {
         }
         hasher.update(self.config.alpha.to_be_bytes());
         for values in self.values()? {
-            hasher.update(le_bytes(&values));
+            hasher.update(Numbers::F32(&values).le_bytes());
         }
         Ok(hasher.finalize())
     }
@@ -38,45 +39,54 @@ impl Adapter {
         let named: Vec<_> = values
             .iter()
             .enumerate()
-            .map(|(i, v)| (tensor_name(self.first_layer, i), shape(i), v.as_slice()))
+            .map(|(i, v)| (tensor_name(self.first_layer, i), shape(i), Numbers::F32(v)))
             .collect();
-        let fields = HashMap::from([
-            ("format".to_owned(), FORMAT.to_owned()),
-            ("base".to_owned(), self.base.to_string()),
-            ("rank".to_owned(), self.config.rank.to_string()),
-            ("alpha".to_owned(), self.config.alpha.to_string()),
-            ("n_layers".to_owned(), self.config.n_layers.to_string()),
-            ("hash".to_owned(), self.hash()?.to_string()),
-        ]);
-        TensorFile::write(path, &named, fields)
+        let fields = [
+            ("base", self.base.to_string()),
+            ("rank", self.config.rank.to_string()),
+            ("alpha", self.config.alpha.to_string()),
+            ("n_layers", self.config.n_layers.to_string()),
+            ("hash", self.hash()?.to_string()),
+        ];
+        Ok(TensorFile::write(path, FORMAT, &named, fields)?)
     }
 
     /// Reads an adapter of this base model and checks it against its own hash.
     pub fn load(model: &BaseModel, path: &Path) -> Result<Self, ModelError> {
-        let file = TensorFile::read(path, MAX_FILE_BYTES)?;
-        if file.field("format")? != FORMAT {
-            return Err(ModelError::Adapter(format!("format is not {FORMAT}")));
-        }
+        let file = TensorFile::open(path, FORMAT, MAX_FILE_BYTES)?;
         if file.field("base")? != model.hash().to_string() {
-            return Err(ModelError::Adapter("trained on another base model".into()));
+            return Err(file.error("trained on another base model").into());
         }
         let config = LoraConfig {
-            rank: file.number("rank")?,
-            alpha: file.number("alpha")?,
-            n_layers: file.number("n_layers")?,
+            rank: file.parsed("rank")?,
+            alpha: file.parsed("alpha")?,
+            n_layers: file.parsed("n_layers")?,
         };
         config.validate(model.config())?;
 
         let first_layer = config.first_layer(model.config());
         let shapes = config.shapes(model.config());
         let wanted = shapes.iter().enumerate().map(|(i, shape)| (tensor_name(first_layer, i), shape));
-        let tensors = file.matrices(wanted, model.device())?;
+        let tensors = matrices(&file, wanted, model.device())?;
         let adapter = Self { config, base: model.hash(), first_layer, tensors };
         if adapter.hash()?.to_string() != file.field("hash")? {
-            return Err(ModelError::Adapter("the file does not match its own hash".into()));
+            return Err(file.error("does not match its own hash").into());
         }
         Ok(adapter)
     }
+}
+
+/// Matrices of these names and shapes, all of finite numbers.
+pub(crate) fn matrices<'a>(
+    file: &TensorFile,
+    wanted: impl IntoIterator<Item = (String, &'a [usize; 2])>,
+    device: Device,
+) -> Result<Vec<Tensor>, ModelError> {
+    let matrix = |(name, shape): (String, &[usize; 2])| {
+        let size = shape.map(|size| size as i64);
+        Ok(Tensor::f_from_slice(&file.f32s(&name, shape)?)?.f_reshape(size)?.f_to_device(device)?)
+    };
+    wanted.into_iter().map(matrix).collect()
 }
 
 fn tensor_name(first_layer: usize, index: usize) -> String {

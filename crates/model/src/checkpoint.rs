@@ -1,14 +1,15 @@
 //! The state of a training after some steps: what the steps after it follow from.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use alloy_primitives::{B256, Keccak256};
+use openledger_tensor_file::{Numbers, TensorFile};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
+    adapter_file::matrices,
     error::ModelError,
     lora::{Adapter, LoraConfig},
-    tensor_file::{TensorFile, le_bytes},
     transformer::BaseModel,
 };
 
@@ -43,7 +44,7 @@ impl Checkpoint {
         hasher.update((self.step as u64).to_be_bytes());
         hasher.update(self.adapter.hash()?);
         for values in self.values()?.iter().skip(self.adapter.tensors().len()) {
-            hasher.update(le_bytes(values));
+            hasher.update(Numbers::F32(values).le_bytes());
         }
         Ok(hasher.finalize())
     }
@@ -65,28 +66,24 @@ impl Checkpoint {
         let (values, tensors) = (self.values()?, self.adapter.tensors());
         let shape = |i: usize| tensors[i % tensors.len()].size().iter().map(|&s| s as usize).collect();
         let named: Vec<_> =
-            values.iter().enumerate().map(|(i, v)| (i.to_string(), shape(i), v.as_slice())).collect();
-        let fields = HashMap::from([
-            ("format".to_owned(), FORMAT.to_owned()),
-            ("step".to_owned(), self.step.to_string()),
-            ("hash".to_owned(), self.hash()?.to_string()),
-        ]);
-        TensorFile::write(path, &named, fields)
+            values.iter().enumerate().map(|(i, v)| (i.to_string(), shape(i), Numbers::F32(v))).collect();
+        let fields = [("step", self.step.to_string()), ("hash", self.hash()?.to_string())];
+        Ok(TensorFile::write(path, FORMAT, &named, fields)?)
     }
 
     /// Reads one of a training with this adapter, and checks it against its own hash.
     pub fn load(model: &BaseModel, config: LoraConfig, path: &Path) -> Result<Self, ModelError> {
-        let file = TensorFile::read(path, MAX_FILE_BYTES)?;
+        let file = TensorFile::open(path, FORMAT, MAX_FILE_BYTES)?;
         config.validate(model.config())?;
         let shapes = config.shapes(model.config());
         let wanted = (0..shapes.len() * 3).map(|i| (i.to_string(), &shapes[i % shapes.len()]));
-        let mut tensors = file.matrices(wanted, model.device())?;
+        let mut tensors = matrices(&file, wanted, model.device())?;
         let second = tensors.split_off(shapes.len() * 2);
         let first = tensors.split_off(shapes.len());
         let adapter = Adapter::new(model, config, 0)?.with_tensors(tensors)?;
-        let checkpoint = Self { step: file.number("step")?, adapter, first, second };
-        if file.field("format")? != FORMAT || checkpoint.hash()?.to_string() != file.field("hash")? {
-            return Err(ModelError::Adapter("the checkpoint does not match its own hash".into()));
+        let checkpoint = Self { step: file.parsed("step")?, adapter, first, second };
+        if checkpoint.hash()?.to_string() != file.field("hash")? {
+            return Err(file.error("does not match its own hash").into());
         }
         Ok(checkpoint)
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use openledger_tensor_file::TensorFileError;
+
 /// An error of the model crate.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -21,7 +23,7 @@ pub enum ModelError {
     /// The tokenizer could not be built or used.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
-    /// The adapter file is not sound, or belongs to another base model.
+    /// An adapter or a checkpoint is not sound, or belongs to another base model.
     #[error("adapter: {0}")]
     Adapter(String),
     /// The request is outside what the model takes.
@@ -39,6 +41,15 @@ pub enum ModelError {
     /// libtorch refused an operation (shape, memory, device).
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+impl From<TensorFileError> for ModelError {
+    fn from(error: TensorFileError) -> Self {
+        match error {
+            TensorFileError::Io { path, source } => Self::Io { path, source },
+            TensorFileError::Unsound { what, .. } => Self::Adapter(what),
+        }
+    }
 }
 
 /// Why a GGUF file was refused.

@@ -14,7 +14,6 @@ mod per_sample;
 mod prefix;
 mod seeded;
 mod sequence;
-mod tensor_file;
 mod tokenizer;
 mod train;
 mod transformer;

@@ -4,13 +4,13 @@ use std::{fmt, path::Path};
 
 use alloy_primitives::{B256, Keccak256};
 use openledger_model::Sequence;
+use openledger_tensor_file::{Numbers, TensorFile};
 
 use super::StoreOf;
 use crate::{
     clusters::{ClusterConfig, ClusterRow, Clusters},
     draw::Draw,
     error::AttributionError,
-    tensor_file::{Numbers, TensorFile},
 };
 
 /// The file's name in a store's folder.
@@ -42,7 +42,7 @@ impl ModelRows<'_> {
     }
 
     /// The sequence of a row that was found to fit before.
-    pub(super) fn sequence_of(&self, row: usize) -> Result<Sequence, AttributionError> {
+    pub fn sequence_of(&self, row: usize) -> Result<Sequence, AttributionError> {
         let found = self.texts.get(row).map(|text| (self.sequence)(text)).transpose()?.flatten();
         found.ok_or_else(|| AttributionError::Invalid(format!("the model no longer takes row {row}")))
     }
@@ -205,7 +205,7 @@ impl Contents {
             ("clusters", self.clusters.to_string()),
             ("hash", self.hash().to_string()),
         ];
-        TensorFile::write(&folder.join(FILE), FORMAT, &tensors, fields)
+        Ok(TensorFile::write(&folder.join(FILE), FORMAT, &tensors, fields)?)
     }
 
     /// Nothing where a folder has none.
@@ -230,7 +230,7 @@ impl Contents {
             stored: file.u32s("stored", &[file.parsed("stored_count")?])?,
         };
         if contents.hash() != file.parsed::<B256>("hash")? {
-            return Err(file.error("does not match its own hash: damaged; fill another folder"));
+            return Err(file.error("does not match its own hash: damaged; fill another folder").into());
         }
         // What wrote a hash may still have been another program.
         let rows = contents.cluster_of.len();
@@ -240,7 +240,7 @@ impl Contents {
         let bounded = (contents.stored.len()..=rows).contains(&contents.clusters)
             && (1..=contents.stored.len()).contains(&contents.fitted_rows);
         if !(in_order && numbered && bounded) {
-            return Err(file.error("its rows and clusters do not fit together; fill another folder"));
+            return Err(file.error("its rows and clusters do not fit together; fill another folder").into());
         }
         Ok(Some(contents))
     }

@@ -13,11 +13,10 @@ use std::{
 
 use openledger_model::{Adapter, BaseModel, Sequence};
 
-use super::{
-    CURVATURE, Contents, ModelRows, ModelStore, PROJECTION, StoreOf, contents, identity, spool::Spool,
-};
+use super::{CURVATURE, Contents, ModelRows, ModelStore, PROJECTION, StoreOf, contents, identity};
 use crate::{
     error::AttributionError,
+    gradient_store::{GradientFile, GradientsOf},
     gradients::{Gradients, gradients_on_threads},
     influence::InfluenceConfig,
     projection::{MAX_FITTED_ROWS, Projection, ProjectionConfig, StoredCurvature},
@@ -110,8 +109,13 @@ pub fn fill(
     let _locked = lock(folder)?;
     let of = StoreOf { base: model.hash(), adapter: adapter.hash()?, rows: rows.hash() };
     let mut contents = begin(folder, of, rows, config)?;
-    let mut spool = Spool::open(&folder.join(SPOOL), contents.fitting_hash(), adapter.n_parameters())?;
-    spool.cut(contents.fitted_rows())?;
+    let spooled = GradientsOf {
+        adapter: of.adapter,
+        rows: contents.fitting_hash(),
+        count: contents.fitted_rows(),
+        parameters: adapter.n_parameters(),
+    };
+    let spool = GradientFile::resume(&folder.join(SPOOL), spooled)?;
     let left = contents.stored().len() - spool.len();
     let stage = FillStage::Fitting;
     let mut filling = Filling {
@@ -236,9 +240,9 @@ impl Filling<'_> {
     fn fit(
         &mut self,
         contents: &Contents,
-        mut spool: Spool,
+        mut spool: GradientFile,
         config: &FillConfig,
-    ) -> Result<(Projection, Spool), AttributionError> {
+    ) -> Result<(Projection, GradientFile), AttributionError> {
         let (fitted, chunk) = (contents.fitted(), self.chunk_rows());
         if spool.len() < fitted.len() {
             spool.cut(spool.len() / chunk * chunk)?;
@@ -264,7 +268,7 @@ impl Filling<'_> {
         &mut self,
         contents: &Contents,
         projection: &Projection,
-        spool: &Spool,
+        spool: &GradientFile,
         writer: &mut ShardWriter,
         rows_per_shard: usize,
     ) -> Result<(), AttributionError> {

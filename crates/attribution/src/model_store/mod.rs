@@ -30,7 +30,6 @@
 mod contents;
 mod fill;
 mod query;
-mod spool;
 
 use std::path::Path;
 

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use alloy_primitives::{B256, Keccak256};
+use openledger_tensor_file::{Numbers, TensorFile};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
     error::AttributionError,
     score_store::{MAX_DIMENSION, ScoreStore},
-    tensor_file::{Numbers, TensorFile},
 };
 
 const FORMAT: &str = "openledger-curvature-v1";
@@ -79,7 +79,8 @@ impl StoredCurvature {
             ("rank", rank.to_string()),
             ("hash", self.hash(content, &sum).to_string()),
         ];
-        TensorFile::write(path, FORMAT, &[("sum", vec![rank, rank], Numbers::F64(&sum))], fields)
+        let tensors = [("sum", vec![rank, rank], Numbers::F64(&sum))];
+        Ok(TensorFile::write(path, FORMAT, &tensors, fields)?)
     }
 
     /// Reads the curvature of a store of this content.
@@ -87,18 +88,18 @@ impl StoredCurvature {
         let max_bytes = 8 * (MAX_DIMENSION * MAX_DIMENSION) as u64 + (1 << 20);
         let file = TensorFile::open(path, FORMAT, max_bytes)?;
         if file.field("content")? != content {
-            return Err(file.error("is of other rows than the shards: fill the store again"));
+            return Err(file.error("is of other rows than the shards: fill the store again").into());
         }
         let rank: usize = file.parsed("rank")?;
         if !(1..=MAX_DIMENSION).contains(&rank) {
-            return Err(file.error(format!("{rank} numbers a row, must be 1 to {MAX_DIMENSION}")));
+            return Err(file.error(format!("{rank} numbers a row, must be 1 to {MAX_DIMENSION}")).into());
         }
         let sum = file.f64s("sum", &[rank, rank])?;
         let size = rank as i64;
         let curvature =
             Self { rows: file.parsed("rows")?, sum: Tensor::f_from_slice(&sum)?.f_reshape([size, size])? };
         if curvature.hash(content, &sum) != file.parsed::<B256>("hash")? {
-            return Err(file.error("does not match its own hash: damaged; fill the store again"));
+            return Err(file.error("does not match its own hash: damaged; fill the store again").into());
         }
         Ok(curvature)
     }

@@ -3,14 +3,11 @@
 use std::path::Path;
 
 use alloy_primitives::B256;
+use openledger_tensor_file::{Numbers, TensorFile};
 use tch::Tensor;
 
 use super::{MAX_FITTED_ROWS, Projection, ProjectionConfig};
-use crate::{
-    error::AttributionError,
-    influence::InfluenceConfig,
-    tensor_file::{Named, Numbers, TensorFile},
-};
+use crate::{error::AttributionError, influence::InfluenceConfig};
 
 const FORMAT: &str = "openledger-projection-v2";
 /// A basis of the most directions of the widest sketch has 16 GB; nobody fits one.
@@ -22,7 +19,7 @@ impl Projection {
         let basis = self.basis_values()?;
         let ProjectionConfig { sketch, rank, seed } = self.config;
         let InfluenceConfig { damping, whiten, unit_length } = self.influence;
-        let mut tensors: Vec<Named<'_>> = vec![
+        let mut tensors = vec![
             ("basis", vec![self.rank(), sketch], Numbers::F32(&basis)),
             ("squares", vec![self.rank()], Numbers::F64(&self.squares)),
         ];
@@ -40,7 +37,7 @@ impl Projection {
             ("unit_length", unit_length.to_string()),
             ("hash", self.hash()?.to_string()),
         ];
-        TensorFile::write(path, FORMAT, &tensors, fields)
+        Ok(TensorFile::write(path, FORMAT, &tensors, fields)?)
     }
 
     /// Reads a projection and checks it against its own hash, and against the one that a store names.
@@ -61,7 +58,7 @@ impl Projection {
             (file.parsed("parameters")?, file.parsed("directions")?);
         if parameters == 0 || directions == 0 || directions > config.rank.min(MAX_FITTED_ROWS) {
             let what = format!("{directions} directions of rank {} for {parameters} numbers", config.rank);
-            return Err(file.error(what));
+            return Err(file.error(what).into());
         }
         let basis = file.f32s("basis", &[directions, config.sketch])?;
         let projection = Self {
@@ -74,11 +71,13 @@ impl Projection {
         };
         let (said, hash): (B256, B256) = (file.parsed("hash")?, projection.hash()?);
         if hash != said {
-            return Err(file.error("does not match its own hash: damaged; fit it again from the rows"));
+            return Err(file
+                .error("does not match its own hash: damaged; fit it again from the rows")
+                .into());
         }
         match expected {
             Some(expected) if expected != hash => {
-                Err(file.error(format!("is another projection: {hash}, expected {expected}")))
+                Err(file.error(format!("is another projection: {hash}, expected {expected}")).into())
             }
             _ => Ok(projection),
         }

@@ -19,13 +19,14 @@ mod fit;
 mod query;
 
 use alloy_primitives::{B256, Keccak256};
+use openledger_tensor_file::Numbers;
 use tch::Tensor;
 
 pub use curvature::StoredCurvature;
 pub use fit::MAX_FITTED_ROWS;
 pub use query::{AnswerQuery, MAX_CANDIDATES};
 
-use crate::{error::AttributionError, influence::InfluenceConfig, sketch::Sketch, tensor_file::Numbers};
+use crate::{error::AttributionError, influence::InfluenceConfig, sketch::Sketch};
 
 /// The most buckets of a sketch.
 const MAX_SKETCH: usize = 1 << 20;
