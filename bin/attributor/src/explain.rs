@@ -1,6 +1,6 @@
 //! `attributor explain`: which rows of a store shaped an answer.
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use clap::Args;
 use eyre::{Context, Result, ensure, eyre};
@@ -12,10 +12,7 @@ use openledger_attribution::{
 use openledger_model::Sequence;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    model::{Model, ModelArguments},
-    rows::RowFiles,
-};
+use crate::{model::Model, store::ModelStoreArguments};
 
 /// Ask a filled store who shaped an answer, and print one line of JSON.
 ///
@@ -23,13 +20,8 @@ use crate::{
 /// again by their exact gradients. A store of other rows, another base model or adapter is refused.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// The store's folder.
-    #[arg(long)]
-    folder: PathBuf,
     #[command(flatten)]
-    model: ModelArguments,
-    #[command(flatten)]
-    rows: RowFiles,
+    of: ModelStoreArguments,
     /// What was asked.
     #[arg(long, value_name = "TEXT")]
     question: String,
@@ -51,14 +43,14 @@ impl ExplainArguments {
         ensure!((1..=MAX_CANDIDATES).contains(&most), "--candidates is 1 to {MAX_CANDIDATES}");
         ensure!(top <= most, "--top {top} rows of --candidates {most}: raise --candidates");
         let mut clock = Clock::default();
-        let texts = self.rows.read()?;
+        let texts = self.of.rows.read()?;
         let texts = texts.rows();
-        let model = self.model.load()?;
+        let model = self.of.model.load()?;
         clock.done("load_model");
         let sequence = |text: &str| model.row(text);
         let rows = ModelRows { texts: &texts, sequence: &sequence };
         let of = StoreOf { base: model.base.hash(), adapter: model.adapter.hash()?, rows: rows.hash() };
-        let store = ModelStore::open(&self.folder, &of)?;
+        let store = ModelStore::open(&self.of.folder, &of)?;
         clock.done("open_store");
         let answer = self.answer(&model)?;
         let gradient = gradients_on_threads(&model.base, &model.adapter, &[&answer], 1)?;
@@ -111,7 +103,7 @@ impl ExplainArguments {
 fn stored_row(store: &ModelStore, rows: &ModelRows<'_>, candidate: &RowScore) -> Result<Sequence> {
     let row = store.contents().stored().get(usize::try_from(candidate.row)?);
     let row = *row.ok_or_else(|| eyre!("row {} is not stored", candidate.row))?;
-    (rows.sequence)(rows.texts[row as usize])?.ok_or_else(|| eyre!("the model no longer takes row {row}"))
+    Ok(rows.sequence_of(row as usize)?)
 }
 
 /// Seconds of one part after the other.

@@ -24,7 +24,7 @@ mod throughput;
 mod verify;
 
 use clap::{Parser, Subcommand};
-use eyre::Result;
+use eyre::{Report, Result};
 use std::process::ExitCode;
 
 /// What is done besides serving.
@@ -108,7 +108,7 @@ impl ToolCommand {
 #[tokio::main]
 async fn main() -> ExitCode {
     if let Err(error) = pinned::ensure() {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", told(&error));
         return ExitCode::FAILURE;
     }
     let first = std::env::args_os().nth(1);
@@ -118,7 +118,29 @@ async fn main() -> ExitCode {
         None => serve::ServeArguments::parse().run().await.map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", told(&error));
         ExitCode::FAILURE
     })
+}
+
+/// An error with its causes, but for those that it says itself.
+fn told(error: &Report) -> String {
+    let mut causes = error.chain().map(ToString::to_string);
+    let first = causes.next().unwrap_or_default();
+    causes.fold(first, |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use openledger_attribution::AttributionError;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let source = std::io::Error::other("the device sulks");
+        let error = AttributionError::Io { path: "store".into(), source };
+        let told = told(&Report::new(error).wrap_err("store fill"));
+        assert_eq!(told, "store fill: cannot access store: the device sulks; check space and permissions");
+    }
 }

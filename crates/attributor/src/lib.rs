@@ -42,6 +42,7 @@ pub use jobs::{
 pub use preview::{
     PreviewPlan, PreviewReport, PublishedSketch, ReceiptPreview, RowPreview, RowReason, Trend, preview,
 };
+pub use progress::Pace;
 pub use records::{
     AnswerRecord, AnswerRequest, AnswerState, ClusterCredit, ContributionUpload, DatasetVersion, HeldOut,
     ModelRecord, OnChain, RowRef, TrainingRecord, TrainingRequest, TrainingSettings, TrainingState,

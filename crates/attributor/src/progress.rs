@@ -14,12 +14,31 @@ use utoipa::ToSchema;
 #[derive(Debug, Default)]
 pub(crate) struct Progress(Mutex<HashMap<String, Stage>>);
 
+/// How fast steps are taken since they were first counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    since: Instant,
+    first: usize,
+}
+
+impl Pace {
+    /// Begins where `done` steps are taken.
+    pub fn new(done: usize) -> Self {
+        Self { since: Instant::now(), first: done }
+    }
+
+    /// Seconds until `of` steps are done, at the pace so far; `None` before a step is taken.
+    pub fn seconds_left(&self, done: usize, of: usize) -> Option<f64> {
+        let taken = done.checked_sub(self.first).filter(|taken| *taken > 0)?;
+        let pace = self.since.elapsed().as_secs_f64() / taken as f64;
+        Some(pace * of.saturating_sub(done) as f64)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Stage {
     name: &'static str,
-    since: Instant,
-    /// Steps that were done when the stage was first seen.
-    first: usize,
+    pace: Pace,
     done: usize,
     of: usize,
 }
@@ -41,9 +60,11 @@ impl Progress {
     pub(crate) fn note(&self, work: &str, name: &'static str, done: usize, of: usize) {
         let mut stages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match stages.get_mut(work) {
-            Some(stage) if stage.name == name && stage.first <= done => (stage.done, stage.of) = (done, of),
+            Some(stage) if stage.name == name && stage.pace.first <= done => {
+                (stage.done, stage.of) = (done, of)
+            }
             _ => {
-                let begun = Stage { name, since: Instant::now(), first: done, done, of };
+                let begun = Stage { name, pace: Pace::new(done), done, of };
                 stages.insert(work.to_owned(), begun);
             }
         }
@@ -67,16 +88,13 @@ impl Progress {
     /// The stage in hand.
     pub(crate) fn stage(&self, work: &str) -> Option<StageView> {
         let stage = *self.0.lock().unwrap_or_else(PoisonError::into_inner).get(work)?;
-        let Stage { name, done, of, .. } = stage;
-        Some(StageView { stage: name, done, of, seconds_left: self.seconds_left(work) })
+        let Stage { name, pace, done, of } = stage;
+        Some(StageView { stage: name, done, of, seconds_left: pace.seconds_left(done, of) })
     }
 
     /// Seconds until the stage is done, at the pace so far; `None` before its second step.
     pub(crate) fn seconds_left(&self, work: &str) -> Option<f64> {
-        let stage = *self.0.lock().unwrap_or_else(PoisonError::into_inner).get(work)?;
-        let taken = stage.done.checked_sub(stage.first).filter(|taken| *taken > 0)?;
-        let pace = stage.since.elapsed().as_secs_f64() / taken as f64;
-        Some(pace * stage.of.saturating_sub(stage.done) as f64)
+        self.stage(work)?.seconds_left
     }
 }
 

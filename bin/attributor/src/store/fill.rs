@@ -1,13 +1,14 @@
 //! `attributor store fill`: from texts, a base model and an adapter to a store.
 
-use std::{ops::ControlFlow, path::PathBuf, time::Instant};
+use std::{ops::ControlFlow, time::Instant};
 
 use clap::Args;
 use eyre::Result;
 use openledger_attribution::model_store::{FillConfig, FillStage, FillStep, ModelRows, fill};
+use openledger_attributor::Pace;
 use serde_json::json;
 
-use crate::{model::ModelArguments, rows::RowFiles};
+use super::ModelStoreArguments;
 
 /// Take the gradients of rows and store them projected; run again after a stop, it goes on where it was.
 ///
@@ -15,13 +16,8 @@ use crate::{model::ModelArguments, rows::RowFiles};
 /// store of other rows, another base model or adapter is refused.
 #[derive(Debug, Args)]
 pub(super) struct Fill {
-    /// The store's folder.
-    #[arg(long)]
-    folder: PathBuf,
     #[command(flatten)]
-    model: ModelArguments,
-    #[command(flatten)]
-    rows: RowFiles,
+    of: ModelStoreArguments,
     /// Rows that the projection is fitted on, drawn evenly; their gradients stay in the folder until all is done.
     #[arg(long, default_value_t = FillConfig::default().fitted_rows)]
     fitted_rows: usize,
@@ -34,9 +30,9 @@ impl Fill {
     /// Fills, and prints one line of JSON.
     pub(super) fn run(self) -> Result<()> {
         let started = Instant::now();
-        let texts = self.rows.read()?;
+        let texts = self.of.rows.read()?;
         let rows = texts.rows();
-        let model = self.model.load()?;
+        let model = self.of.model.load()?;
         eprintln!("{} rows: looking for copies", rows.len());
         let sequence = |text: &str| model.row(text);
         let config = FillConfig {
@@ -47,7 +43,7 @@ impl Fill {
         };
         let mut progress = Progress::default();
         let filled = fill(
-            &self.folder,
+            &self.of.folder,
             &model.base,
             &model.adapter,
             &ModelRows { texts: &rows, sequence: &sequence },
@@ -72,15 +68,14 @@ impl Fill {
 /// What was said of how far it is.
 #[derive(Debug, Default)]
 struct Progress {
-    /// When gradients began to be taken, and how many were done.
-    began: Option<(Instant, usize)>,
+    pace: Option<Pace>,
     said: Option<FillStep>,
 }
 
 impl Progress {
     fn tell(&mut self, step: FillStep) -> ControlFlow<()> {
-        let (began, before) = *self.began.get_or_insert_with(|| (Instant::now(), step.done));
         let FillStep { stage, done, of } = step;
+        let pace = self.pace.get_or_insert_with(|| Pace::new(done));
         if self.said.replace(step) == Some(step) {
             return ControlFlow::Continue(());
         }
@@ -88,13 +83,8 @@ impl Progress {
             FillStage::Fitting => "for the projection",
             FillStage::Storing => "for the shards",
         };
-        let left = match done.checked_sub(before) {
-            Some(taken) if taken > 0 => {
-                let seconds = began.elapsed().as_secs_f64() / taken as f64 * of.saturating_sub(done) as f64;
-                format!(", {seconds:.0} s left")
-            }
-            _ => String::new(),
-        };
+        let left = pace.seconds_left(done, of).map(|seconds| format!(", {seconds:.0} s left"));
+        let left = left.unwrap_or_default();
         eprintln!("{done} of {of} gradients taken {what}{left}");
         ControlFlow::Continue(())
     }

@@ -12,6 +12,20 @@ use openledger_attribution::{
     score_store::{ScoreStore, ShardWriter, StoreFolder, StoreIdentity},
 };
 
+use crate::{model::ModelArguments, rows::RowFiles};
+
+/// A store, and the texts and the model that it is of.
+#[derive(Debug, Args)]
+pub(crate) struct ModelStoreArguments {
+    /// The store's folder.
+    #[arg(long)]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+    #[command(flatten)]
+    pub(crate) rows: RowFiles,
+}
+
 /// Fill, write or check a score store.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
