@@ -272,7 +272,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("numbers.safetensors");
         // Nine tensors that end where numbers do.
-        let ends = (0..=9).map(|at| (at as u64).saturating_mul(1 << 61).min(u64::MAX)).collect::<Vec<_>>();
+        let ends = (0..=9_u8).map(|at| u64::from(at).saturating_mul(1 << 61)).collect::<Vec<_>>();
         let tensors: Vec<String> = (ends.windows(2).enumerate())
             .map(|(at, ends)| {
                 let (from, to) = (ends[0], ends[1]);
